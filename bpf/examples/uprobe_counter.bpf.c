@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Counts calls of the user-space function it is attached to. */
+#include "hits.h"
+
+SEC("uprobe")
+int uprobe_counter(void *context)
+{
+	hit();
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
