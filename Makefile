@@ -1,0 +1,58 @@
+# make setup   what bpfman needs on this machine, and .venv/bin/bpfman
+# make demo    the tutorial, on a real kernel
+# make test    lint, types, tests
+# make bench   the benchmarks
+
+PYTHON := /usr/bin/python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := python3-venv clang llvm libbpf1 libbpf-dev linux-libc-dev gcc libc6-dev \
+	iproute2 iputils-ping bpftool
+
+PLUGINS := $(wildcard plugins/*/pyproject.toml)
+SEEDS := bpfman_core/image/seeds/index.json
+CODE := bpfman_core plugins bpf scripts
+
+all: setup
+
+setup: packages $(VENV)/.installed programs $(SEEDS)
+	@$(BIN)/python -m compileall -q $(CODE)
+
+packages:
+	@scripts/install-packages $(PACKAGES)
+
+$(VENV)/bin/python: | packages
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml $(PLUGINS) | $(VENV)/bin/python
+	@echo "Installing bpfman, its plugins and their requirements into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet -e . $(PLUGINS:%/pyproject.toml=-e %) --group dev
+	@touch $@
+
+programs: | packages
+	@$(MAKE) --no-print-directory -C bpf
+
+$(SEEDS): bpf/seeds.py bpfman_core/image/build.py $(wildcard bpf/examples/*.[ch]) | programs $(VENV)/.installed
+	@$(BIN)/python bpf/seeds.py $(@D)
+
+demo: setup
+	@scripts/demo
+
+lint: setup
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+
+test: lint
+	@$(BIN)/pytest
+
+bench: setup
+	@$(BIN)/python -m benchmarks
+
+clean:
+	@$(MAKE) --no-print-directory -C bpf clean
+	@rm -rf $(VENV) $(dir $(SEEDS)) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find $(CODE) tests -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: all setup packages programs demo lint test bench clean

@@ -1,0 +1,1 @@
+"""Bytecode images: how they are named, stored, checked and read."""

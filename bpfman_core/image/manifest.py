@@ -1,0 +1,88 @@
+"""From the descriptor that a reference stands for to the one image for this host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bpfman_core.errors import InvalidObject
+from bpfman_core.image.descriptor import (
+    DOCUMENT_LIMIT,
+    INDEXES,
+    MANIFESTS,
+    Descriptor,
+    document,
+)
+from bpfman_core.model import Json
+
+Read = Callable[[Descriptor, int], bytes]
+"""Gives the checked bytes of a descriptor; the number is the most that it may have."""
+
+_ARCHITECTURES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "armv7l": "arm",
+    "i686": "386",
+    "loongarch64": "loong64",
+}
+"""What the kernel calls machines and images call otherwise."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One image for one platform: its labels and its layers."""
+
+    labels: Mapping[str, str]
+    layers: tuple[Descriptor, ...]
+
+
+def host_platform() -> str:
+    """The `os/architecture` of this host."""
+    machine = os.uname().machine
+    return f"linux/{_ARCHITECTURES.get(machine, machine)}"
+
+
+def resolve(top: Descriptor, read: Read, platform: str | None = None) -> Manifest:
+    """The manifest that `top` is, or leads to by an index, for `platform` or else this host's.
+
+    Raises InvalidObject.
+    """
+    value = document(read(top, DOCUMENT_LIMIT))
+    kind = _media_type(top, value)
+    if kind in INDEXES:
+        chosen = _choose(value, platform or host_platform())
+        value = document(read(chosen, DOCUMENT_LIMIT))
+        kind = _media_type(chosen, value)
+    if kind not in MANIFESTS:
+        raise InvalidObject(f"the image's manifest is of an unknown kind: {kind or 'none given'}")
+    config = document(read(Descriptor.parse(value.get("config")), DOCUMENT_LIMIT))
+    return Manifest(_labels(config), _descriptors(value, "layers"))
+
+
+def _media_type(descriptor: Descriptor, value: Mapping[str, Json]) -> str:
+    return str(value.get("mediaType") or descriptor.media_type)
+
+
+def _choose(index: Mapping[str, Json], platform: str) -> Descriptor:
+    choices = _descriptors(index, "manifests")
+    for choice in choices:
+        if choice.platform == platform:
+            return choice
+    held = ", ".join(sorted({choice.platform or "unnamed" for choice in choices})) or "none"
+    raise InvalidObject(f"the image has nothing for {platform}; it is for: {held}")
+
+
+def _descriptors(value: Mapping[str, Json], key: str) -> tuple[Descriptor, ...]:
+    rows = value.get(key)
+    if not isinstance(rows, list):
+        raise InvalidObject(f"the image's manifest has no list of {key}")
+    return tuple(Descriptor.parse(row) for row in rows)
+
+
+def _labels(config: Mapping[str, Json]) -> dict[str, str]:
+    inner = config.get("config")
+    labels = inner.get("Labels") if isinstance(inner, dict) else None
+    if not isinstance(labels, dict):
+        return {}
+    return {str(name): str(text) for name, text in labels.items()}
