@@ -48,12 +48,12 @@ class Descriptor:
     def parse(cls, value: Json) -> Descriptor:
         """Read one out of a JSON document. Raises InvalidObject."""
         try:
-            platform = value.get("platform") or {}
+            platform = value.get("platform")
             found = cls(
                 str(value.get("mediaType", "")),
                 value["digest"],
                 value["size"],
-                "/".join(str(platform[key]) for key in ("os", "architecture") if key in platform),
+                f"{platform['os']}/{platform['architecture']}" if platform else "",
                 dict(value.get("annotations") or {}),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
