@@ -26,12 +26,12 @@ $(VENV)/bin/python: | packages
 
 $(VENV)/.installed: pyproject.toml $(PLUGINS) | $(VENV)/bin/python
 	@echo "Installing bpfman, its plugins and their requirements into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet -e . $(PLUGINS:%/pyproject.toml=-e %) --group dev
+	@$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install -qq -e . $(PLUGINS:%/pyproject.toml=-e %) --group dev
 	@touch $@
 
 programs: | packages
-	@$(MAKE) --no-print-directory -C bpf
+	@$(MAKE) --silent -C bpf
 
 $(SEEDS): bpf/seeds.py bpfman_core/image/build.py $(wildcard bpf/examples/*.[ch]) | programs $(VENV)/.installed
 	@$(BIN)/python bpf/seeds.py $(@D)
@@ -51,7 +51,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks
 
 clean:
-	@$(MAKE) --no-print-directory -C bpf clean
+	@$(MAKE) --silent -C bpf clean
 	@rm -rf $(VENV) $(dir $(SEEDS)) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find $(CODE) tests -name __pycache__ -prune -exec rm -rf {} +
 
