@@ -68,11 +68,12 @@ def destroy(link: Fd) -> None:
             raise
     link.close()
     deadline = time.monotonic() + _GONE_WITHIN
-    while _exists(ident) and time.monotonic() < deadline:
+    while exists(ident) and time.monotonic() < deadline:
         time.sleep(0.001)
 
 
-def _exists(link_id: int) -> bool:
+def exists(link_id: int) -> bool:
+    """Whether the kernel has a link with this id."""
     try:
         Fd(bpf(Command.LINK_GET_FD_BY_ID, pack("III", link_id, 0, 0))).close()
     except KernelError as error:

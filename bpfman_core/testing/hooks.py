@@ -1,0 +1,68 @@
+"""Two hooks on which the dispatcher library is tested, with the verdicts that the kernel knows.
+
+They are made here, and not taken from a plugin, so that the core can be tested without any.
+"""
+
+from __future__ import annotations
+
+from bpfman_core.dispatch.hook import HookType
+from bpfman_core.dispatch.verdicts import Verdicts
+from bpfman_core.kernel import links
+from bpfman_core.kernel.fd import Fd
+from bpfman_core.kernel.links import AttachType
+from bpfman_core.kernel.programs import XDP_HAS_FRAGS, ProgramKind
+from bpfman_core.testing.network import Port
+
+NATIVE = 1 << 2  # XDP_FLAGS_DRV_MODE
+GENERIC = 1 << 1  # XDP_FLAGS_SKB_MODE
+
+_XDP_ACTIONS = ("aborted", "drop", "pass", "tx", "redirect")  # enum xdp_action
+_TC_ACTIONS = (  # TC_ACT_UNSPEC is -1, the others follow
+    *("unspec", "ok", "reclassify", "shot", "pipe", "stolen", "queued", "repeat", "redirect"),
+    "trap",
+)
+
+XDP = HookType(
+    word="xdp",
+    kind=ProgramKind.XDP,
+    expected_attach_type=AttachType.XDP,
+    context="xdp_md",
+    verdicts=Verdicts(
+        codes={name: code for code, name in enumerate(_XDP_ACTIONS)},
+        default=("pass",),
+        usual=2,
+        end=2,
+        open=2,
+        closed=0,
+    ),
+    frags_flag=XDP_HAS_FRAGS,
+)
+
+TC = HookType(
+    word="tc",
+    kind=ProgramKind.SCHED_CLS,
+    expected_attach_type=AttachType.NONE,
+    context="__sk_buff",
+    verdicts=Verdicts(
+        codes={name: code for code, name in enumerate(_TC_ACTIONS, start=-1)},
+        default=("pipe",),
+        usual=3,
+        end=0,
+        open=0,
+        closed=2,
+    ),
+)
+
+
+def attach_xdp(dispatcher: Fd, port: Port, mode: int = NATIVE) -> Fd:
+    """An XDP link on one end of a veth pair."""
+    index = port.index
+    with port.namespace.inside():
+        return links.create(dispatcher, index, AttachType.XDP, flags=mode)
+
+
+def attach_tcx(dispatcher: Fd, port: Port) -> Fd:
+    """A TCX link (Linux 6.6) on the ingress of one end of a veth pair."""
+    index = port.index
+    with port.namespace.inside():
+        return links.create(dispatcher, index, AttachType.TCX_INGRESS)
