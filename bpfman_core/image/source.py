@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,9 +16,6 @@ from bpfman_core.image.layout import Layout
 from bpfman_core.image.manifest import resolve
 from bpfman_core.image.reference import Reference
 from bpfman_core.model import PullPolicy
-
-BUILT_IN = "builtin"
-"""What a configuration calls the layout that ships with bpfman."""
 
 _log = logging.getLogger(__name__)
 _SHIPPED = Path(__file__).with_name("seeds")
@@ -66,10 +63,14 @@ class Seeds:
         return self.layout.references()
 
 
-def seeds(directories: Iterable[str] = (BUILT_IN,)) -> tuple[Source, ...]:
-    """The seed layouts in these directories, where BUILT_IN is the one that ships with bpfman."""
-    paths = (_SHIPPED if name == BUILT_IN else Path(name) for name in directories)
-    return tuple(Seeds(Layout(path)) for path in paths)
+def seeds(directories: Sequence[Path] | None = None) -> tuple[Source, ...]:
+    """The seed layouts: those in `directories`, then the one that ships with bpfman.
+
+    An empty sequence turns them all off.
+    """
+    if directories is not None and not directories:
+        return ()
+    return tuple(Seeds(Layout(path)) for path in (*(directories or ()), _SHIPPED))
 
 
 def find(image: ImageSource, sources: Sequence[Source]) -> Bytecode:

@@ -28,7 +28,7 @@ def make_layout(directory: Path, data: bytes) -> str:
 
 def test_seed_is_used_with_a_warning(tmp_path, caplog):
     digest = make_layout(tmp_path, b"object")
-    found = find(ImageSource(URL), seeds([str(tmp_path)]))
+    found = find(ImageSource(URL), seeds([tmp_path]))
     assert (found.data, found.function, found.digest) == (b"object", "pass", digest)
     assert found.source == f"seed:{tmp_path}"
     (record,) = caplog.records
@@ -39,18 +39,18 @@ def test_seed_is_used_with_a_warning(tmp_path, caplog):
 def test_first_source_wins(tmp_path):
     make_layout(tmp_path / "a", b"first")
     make_layout(tmp_path / "b", b"second")
-    sources = seeds([str(tmp_path / name) for name in ("empty", "a", "b")])
+    sources = seeds([tmp_path / name for name in ("empty", "a", "b")])
     assert find(ImageSource(URL), sources).data == b"first"
 
 
 def test_image_that_is_not_here(tmp_path):
     make_layout(tmp_path, b"object")
     with pytest.raises(NotFound, match="cannot ask a registry; the images here: " + URL) as caught:
-        find(ImageSource("quay.io/tests/two"), seeds([str(tmp_path)]))
+        find(ImageSource("quay.io/tests/two"), seeds([tmp_path]))
     assert "\n" not in str(caught.value)
 
 
-def test_no_sources():
+def test_seeds_can_be_turned_off():
     with pytest.raises(NotFound, match="images here: none"):
         find(ImageSource(URL), seeds([]))
 
@@ -58,12 +58,12 @@ def test_no_sources():
 def test_policy_always_takes_no_seed(tmp_path):
     make_layout(tmp_path, b"object")
     with pytest.raises(NotFound, match="IfNotPresent"):
-        find(ImageSource(URL, PullPolicy.ALWAYS), seeds([str(tmp_path)]))
+        find(ImageSource(URL, PullPolicy.ALWAYS), seeds([tmp_path]))
 
 
 def test_policy_never_takes_a_seed(tmp_path):
     make_layout(tmp_path, b"object")
-    assert find(ImageSource(URL, PullPolicy.NEVER), seeds([str(tmp_path)])).data == b"object"
+    assert find(ImageSource(URL, PullPolicy.NEVER), seeds([tmp_path])).data == b"object"
 
 
 def test_malformed_reference():
