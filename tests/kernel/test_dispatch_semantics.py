@@ -18,6 +18,7 @@ from bpfman_core.kernel.fd import Fd
 from bpfman_core.kernel.maps import MapType
 from bpfman_core.testing.hooks import TC, XDP
 from bpfman_core.testing.programs import Scripted, constant
+from bpfman_core.testing.rule import judge
 from bpfman_core.testing.waiting import wait_until
 
 pytestmark = pytest.mark.kernel
@@ -48,18 +49,6 @@ def table_of(programs_or_none: Sequence[Fd | None]) -> Fd:
     return table
 
 
-def rule(
-    hook: HookType, verdicts: Sequence[int], sets: Sequence[frozenset[int]], missing: int | None
-) -> tuple[int, int]:
-    """The verdict, and how many members run, where the slot `missing` is empty."""
-    for index, (verdict, proceed_on) in enumerate(zip(verdicts, sets, strict=True)):
-        if index == missing:
-            return (hook.verdicts.closed if index else hook.verdicts.open), index
-        if verdict not in proceed_on:
-            return verdict, index + 1
-    return hook.verdicts.end, len(verdicts)
-
-
 @settings(deadline=None, max_examples=150)
 @given(data=st.data())
 def test_a_chain_judges_as_the_rule_says(hook: HookType, members: Scripted, data) -> None:
@@ -75,10 +64,11 @@ def test_a_chain_judges_as_the_rule_says(hook: HookType, members: Scripted, data
 
     members.script(verdicts)
     slots = [None if slot == missing else members.programs[slot] for slot in range(count)]
+    codes_or_none = [None if slot == missing else verdicts[slot] for slot in range(count)]
     with table_of(slots) as table, load(hook, sets, table) as dispatcher:
         verdict = programs.test_run(dispatcher).verdict
 
-    wanted, ran = rule(hook, verdicts, sets, missing)
+    wanted, ran = judge(hook.verdicts, codes_or_none, sets)
     assert verdict == wanted & 0xFFFFFFFF
     assert members.counts() == [1] * ran + [0] * (CAPACITY - ran)
 

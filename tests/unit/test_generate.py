@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bpfman_core.dispatch.generate import MISSED, generate
 from bpfman_core.dispatch.members import CAPACITY
 from bpfman_core.testing.hooks import TC, XDP
+from bpfman_core.testing.rule import judge
 
 TABLE = 77
 CONTEXT = object()
@@ -82,25 +83,18 @@ class Machine:
         return self.members[index] is not None
 
 
-def judged(hook, members: Sequence[int | None], sets: Sequence[frozenset[int]]):
-    """The rule: each verdict in turn, until one is not in its member's proceed-on set."""
-    for index, (code, proceed_on) in enumerate(zip(members, sets, strict=True)):
-        if code is None:
-            return (hook.verdicts.closed if index else hook.verdicts.open), index
-        if code not in proceed_on:
-            return code, index + 1
-    return hook.verdicts.end, len(members)
-
-
 @st.composite
 def cases(draw):
     hook = draw(st.sampled_from([XDP, TC]))
-    codes = st.sampled_from(sorted(hook.verdicts.codes.values()))
-    odd = st.sampled_from([5, 31, 32, 63, -1, -2, 2**31 - 1, -(2**31)])
+    known = sorted(hook.verdicts.codes.values())
+    odd = [5, 31, 32, 63, -1, -2, 2**31 - 1, -(2**31)]
+    likely = draw(st.frozensets(st.sampled_from(known), min_size=1))
     count = draw(st.integers(1, CAPACITY))
     several = {"min_size": count, "max_size": count}
-    members = draw(st.lists(codes | odd | st.none(), **several))
-    sets = draw(st.lists(st.frozensets(codes), **several))
+    codes = st.sampled_from([*sorted(likely) * 8, *known, *odd, None])
+    members = draw(st.lists(codes, **several))
+    others = st.frozensets(st.sampled_from(known))
+    sets = draw(st.lists(others.map(likely.union) | others, **several))
     return hook, members, sets
 
 
@@ -108,7 +102,7 @@ def cases(draw):
 def test_the_code_follows_the_rule(case) -> None:
     hook, members, sets = case
     machine = Machine(generate(sets, TABLE, hook.verdicts).code, members)
-    verdict, count = judged(hook, members, sets)
+    verdict, count = judge(hook.verdicts, members, sets)
     assert machine.run() == verdict
     assert machine.ran == list(range(count))
 
