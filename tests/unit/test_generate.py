@@ -91,10 +91,11 @@ def cases(draw):
     likely = draw(st.frozensets(st.sampled_from(known), min_size=1))
     count = draw(st.integers(1, CAPACITY))
     several = {"min_size": count, "max_size": count}
-    codes = st.sampled_from([*sorted(likely) * 8, *known, *odd, None])
+    codes = st.sampled_from([*sorted(likely) * 20, *known, *odd, None])
     members = draw(st.lists(codes, **several))
     others = st.frozensets(st.sampled_from(known))
-    sets = draw(st.lists(others.map(likely.union) | others, **several))
+    sets = draw(st.lists(others.map(likely.union), **several))
+    sets[draw(st.integers(0, count - 1))] = draw(others)
     return hook, members, sets
 
 
