@@ -58,11 +58,11 @@ class Assembler:
         self._labels[name] = self._next
 
     def move(self, dst: int, src: int) -> None:
-        """dst = src, 64 bits."""
+        """Set dst = src, 64 bits."""
         self._emit(Instruction(_MOV64, f"r{dst} = r{src}", dst, src))
 
     def set64(self, dst: int, value: int) -> None:
-        """dst = value, sign-extended to 64 bits."""
+        """Set dst = value, sign-extended to 64 bits."""
         self._emit(Instruction(_MOV64_IMM, f"r{dst} = {value}", dst, immediate=value))
 
     def set32(self, dst: int, value: int) -> None:
@@ -70,7 +70,7 @@ class Assembler:
         self._emit(Instruction(_MOV32_IMM, f"w{dst} = {_shown(value)}", dst, immediate=value))
 
     def load_map(self, dst: int, descriptor: int) -> None:
-        """dst = the map that this process has open as `descriptor`."""
+        """Set dst = the map that this process has open as `descriptor`."""
         text = f"r{dst} = map[progs]"
         self._emit(
             Instruction(_LOAD64_IMM, text, dst, _PSEUDO_MAP_FD, immediate=descriptor, words=2)

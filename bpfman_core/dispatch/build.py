@@ -42,9 +42,7 @@ def build(hook: HookType, chain: Sequence[Member], document: bytes) -> Built:
     return Built(dispatcher, table)
 
 
-def load(
-    hook: HookType, proceed_on: Sequence[frozenset[int]], table: Fd, *, flags: int = 0
-) -> Fd:
+def load(hook: HookType, proceed_on: Sequence[frozenset[int]], table: Fd, *, flags: int = 0) -> Fd:
     """Generate, describe and load a dispatcher over `table`."""
     generated = generate(proceed_on, table.fileno(), hook.verdicts)
     names = [name for name, _ in generated.functions]

@@ -22,6 +22,7 @@ from bpfman_core.dispatch.state import State
 from bpfman_core.errors import Conflict, KernelError
 from bpfman_core.kernel import links, maps, pins, programs
 from bpfman_core.kernel.fd import Fd
+from bpfman_core.kernel.links import LinkInfo
 from bpfman_core.kernel.maps import MapType
 from bpfman_core.kernel.syscall import wait_for_readers
 from bpfman_core.model import Json
@@ -33,7 +34,7 @@ _TABLE = "progs_"
 class Running:
     """A chain in the kernel: the open link and dispatcher, the table's map id, and the state.
 
-    `ifindex` is 0 once the interface is gone.
+    `ifindex` is 0 once the interface is gone, `table` is 0 where the program is no dispatcher.
     """
 
     link: Fd
@@ -100,6 +101,8 @@ class Chain:
         attach: Attach | None,
         facts: Mapping[str, Json],
     ) -> None:
+        if running and not running.table:
+            raise _replaced()
         chain = pure.ordered(members)
         kept = running.state.facts if running else facts
         built = build(self._hook, chain, state.encode(chain, kept))
@@ -126,7 +129,7 @@ class Chain:
             links.update(running.link, built.dispatcher, running.dispatcher)
         except KernelError as error:
             if error.errno == errno.EPERM:
-                raise Conflict("another process replaced the dispatcher on this hook") from None
+                raise _replaced() from None
             raise
 
     def _leave(self, running: Running | None) -> None:
@@ -148,8 +151,7 @@ class Chain:
         link = pins.open_pin_if_any(self._link_pin)
         if link is None:
             return None
-        about = links.info(link)
-        dispatcher = programs.open_by_id(about.program_id)
+        about, dispatcher = _open_dispatcher(link)
         table, found = 0, State(())
         for map_id in programs.info(dispatcher).map_ids:
             with maps.open_by_id(map_id) as held:
@@ -177,3 +179,18 @@ class Chain:
                 used = maps.info(table).id == keep
             if not used:
                 pins.unpin(path)
+
+
+def _replaced() -> Conflict:
+    return Conflict("another process replaced the dispatcher on this hook", hint="detach all of it")
+
+
+def _open_dispatcher(link: Fd) -> tuple[LinkInfo, Fd]:
+    """What a link says of itself, and its program; again, if that was replaced in between."""
+    while True:
+        about = links.info(link)
+        try:
+            return about, programs.open_by_id(about.program_id)
+        except KernelError as error:
+            if error.errno != errno.ENOENT or links.info(link).program_id == about.program_id:
+                raise

@@ -29,4 +29,6 @@ class HookType:
 class Attach(Protocol):
     """Puts a dispatcher on an empty hook; gives the kernel's link."""
 
-    def __call__(self, dispatcher: Fd, /) -> Fd: ...
+    def __call__(self, dispatcher: Fd, /) -> Fd:
+        """Attach; raises KernelError, with EBUSY where somebody else's program is there."""
+        ...
