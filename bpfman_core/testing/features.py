@@ -36,6 +36,10 @@ FEATURES: dict[str, tuple[Callable[[], bool], str]] = {
     "root": (_root, "only root may load BPF programs"),
     "ip": (_command("ip"), "network namespaces are made with the `ip` command of iproute2"),
     "clang": (_command("clang"), "BPF programs are compiled with clang"),
+    "bpftool": (
+        _command("bpftool"),
+        "BPF objects are loaded with bpftool, independently of bpfman",
+    ),
     "make": (_command("make"), "BPF programs are compiled by make"),
 }
 """By its word: whether a feature is there, and the message where it is not.
