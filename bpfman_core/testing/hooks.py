@@ -5,8 +5,11 @@ They are made here, and not taken from a plugin, so that the core can be tested 
 
 from __future__ import annotations
 
+import errno
+
 from bpfman_core.dispatch.hook import HookType
 from bpfman_core.dispatch.verdicts import Verdicts
+from bpfman_core.errors import KernelError, Unsupported
 from bpfman_core.kernel import links
 from bpfman_core.kernel.fd import Fd
 from bpfman_core.kernel.links import AttachType
@@ -62,7 +65,12 @@ def attach_xdp(dispatcher: Fd, port: Port, mode: int = NATIVE) -> Fd:
 
 
 def attach_tcx(dispatcher: Fd, port: Port) -> Fd:
-    """A TCX link (Linux 6.6) on the ingress of one end of a veth pair."""
+    """A TCX link on the ingress of one end of a veth pair; Unsupported before Linux 6.6."""
     index = port.index
-    with port.namespace.inside():
-        return links.create(dispatcher, index, AttachType.TCX_INGRESS)
+    try:
+        with port.namespace.inside():
+            return links.create(dispatcher, index, AttachType.TCX_INGRESS)
+    except KernelError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise Unsupported("this kernel has no TCX (Linux 6.6)", feature="tcx") from error
