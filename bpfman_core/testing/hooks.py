@@ -19,8 +19,8 @@ from bpfman_core.testing.network import Port
 NATIVE = 1 << 2  # XDP_FLAGS_DRV_MODE
 GENERIC = 1 << 1  # XDP_FLAGS_SKB_MODE
 
-_XDP_ACTIONS = ("aborted", "drop", "pass", "tx", "redirect")  # enum xdp_action
-_TC_ACTIONS = (  # TC_ACT_UNSPEC is -1, the others follow
+_XDP_ACTIONS = ("aborted", "drop", "pass", "tx", "redirect")  # enum xdp_action, from 0
+_TC_ACTIONS = (  # TC_ACT_*, from -1
     *("unspec", "ok", "reclassify", "shot", "pipe", "stolen", "queued", "repeat", "redirect"),
     "trap",
 )
@@ -31,8 +31,8 @@ XDP = HookType(
     expected_attach_type=AttachType.XDP,
     context="xdp_md",
     verdicts=Verdicts(
-        codes={name: code for code, name in enumerate(_XDP_ACTIONS)},
-        default=("pass",),
+        codes={word: code for code, word in enumerate(_XDP_ACTIONS)} | {"dispatcher_return": 31},
+        default=("pass", "dispatcher_return"),
         usual=2,
         end=2,
         open=2,
@@ -47,8 +47,8 @@ TC = HookType(
     expected_attach_type=AttachType.NONE,
     context="__sk_buff",
     verdicts=Verdicts(
-        codes={name: code for code, name in enumerate(_TC_ACTIONS, start=-1)},
-        default=("pipe",),
+        codes={word: code for code, word in enumerate(_TC_ACTIONS, -1)} | {"dispatcher_return": 30},
+        default=("pipe", "dispatcher_return"),
         usual=3,
         end=0,
         open=0,
