@@ -27,7 +27,7 @@ from bpfman_core.api import Api
 from bpfman_core.rpc import notify
 from bpfman_core.rpc.answer import Answering
 from bpfman_core.rpc.calls import Calls
-from bpfman_core.rpc.listener import Listener, listen
+from bpfman_core.rpc.listener import BACKLOG, Listener, listen
 from bpfman_core.rpc.server import services
 
 _log = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ def serve(path: Path, api: Api, duties: Duties, *, idle_timeout: float | None = 
     process at once. Raises AlreadyExists where a service listens already, ServiceError where it is
     not possible to listen, and whatever `prepare` raises.
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until there is somebody to heed them
     listener = listen(path)
     if idle_timeout is None:
         idle_timeout = _IDLE_WHEN_ACTIVATED if listener.passed else 0
@@ -98,7 +99,7 @@ class _Service:
         answering = Answering(calls)
         server = Server(services(self._api, answering))
         accepting = self._listener.accepting()
-        await server.start(sock=accepting)
+        await server.start(sock=accepting, backlog=BACKLOG)
         notify.ready()
         _log.info("listening", extra={"socket": str(self._listener.path)})
 

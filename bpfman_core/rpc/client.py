@@ -141,6 +141,8 @@ class Client:
             return await asked
         except GRPCError as error:
             raise await self._error(self._channel, error) from error
+        except AttributeError as error:  # grpclib 0.4.9, of a connection lost before its first use
+            raise StreamTerminatedError("Connection lost") from error
 
     async def _error(self, channel: Channel, error: GRPCError) -> BpfmanError:
         failure = failure_of(error)

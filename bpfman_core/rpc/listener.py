@@ -15,7 +15,9 @@ from bpfman_core.rpc.probe import available
 
 _PASSED = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 _HANDED_OVER = "BPFMAN_LISTENER"
-_BACKLOG = 128
+
+BACKLOG = 1024
+"""How many connections may wait while nobody accepts, as during a reload."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def _bound(path: Path) -> Listener:
     try:
         bound.bind(str(path))
         path.chmod(0o660)
-        bound.listen(_BACKLOG)
+        bound.listen(BACKLOG)
         return Listener(bound, path, passed=False, inode=path.stat().st_ino)
     except OSError:
         bound.close()

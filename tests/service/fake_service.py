@@ -6,7 +6,6 @@ What it does besides answering is written to the file JOURNAL, a word per line.
 """
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
@@ -177,4 +176,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
