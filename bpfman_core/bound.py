@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class BoundType:
-    """A program type with the hooks of its plugin. `hooks` is pluggy's relay for that plugin alone."""
+    """A program type with its plugin's hooks; `hooks` is pluggy's relay for that plugin alone."""
 
     type: ProgramType
     distribution: str

@@ -102,7 +102,7 @@ class Unsupported(BpfmanError):
 
 
 class VerifierRejected(BpfmanError):
-    """The verifier refused the program. `log` is its whole text, `telling` the line that says why."""
+    """The verifier refused the program; of its `log`, `telling` is the line that says why."""
 
     status = "INVALID_ARGUMENT"
 

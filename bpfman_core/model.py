@@ -1,6 +1,6 @@
-"""The nouns of bpfman, in the four states that a thing passes through:
+"""The nouns of bpfman, in the four states that a thing passes through.
 
-Spec (what was asked), Output (what the kernel or a plugin gave back), Record (what is stored),
+They are Spec (what was asked), Output (what the kernel or a plugin gave back), Record (what is stored),
 Status (what is there now). All are plain frozen dataclasses.
 """
 
@@ -138,8 +138,11 @@ class KernelProgram:
 
 @dataclass(frozen=True)
 class Attached:
-    """What an attach gave. A `link` descriptor is pinned by the host; a plugin that keeps its own
-    pins returns none. `state` (JSON) is stored, and handed back with the link ever after."""
+    """What an attach gave.
+
+    A `link` descriptor is pinned by the host; a plugin that keeps its own pins returns none.
+    `state` (JSON) is stored, and handed back with the link ever after.
+    """
 
     link: Fd | None = None
     state: Mapping[str, Json] = field(default_factory=dict)
@@ -177,7 +180,7 @@ class ProgramRecord:
 
 @dataclass(frozen=True)
 class LinkRecord:
-    """A stored link. `options` are the plugin's attach options as JSON, `output` what attach gave."""
+    """A stored link: `options` are its attach options as JSON, `output` is what attach gave."""
 
     id: int
     program_id: int

@@ -4,7 +4,7 @@
         iface: str = option("-i", "--iface", help="Interface to attach to")
         proceed_on: tuple[str, ...] = option("--proceed-on", default=("pass",), choices=VERDICTS)
 
-A field may be a str, int, bool, an optional one of these, or a tuple of strings (a repeatable flag).
+A field is a str, int or bool, an optional one of these, or a tuple of strings (a repeatable flag).
 One without a default is required.
 """
 
@@ -77,9 +77,14 @@ def option(
     metavar: str | None = None,
 ) -> Any:
     """Declare one option of an Options class; the last of `flags` is the one named in messages."""
-    about = dict(
-        flags=flags, help=help, choices=choices, minimum=minimum, maximum=maximum, metavar=metavar
-    )
+    about = {
+        "flags": flags,
+        "help": help,
+        "choices": choices,
+        "minimum": minimum,
+        "maximum": maximum,
+        "metavar": metavar,
+    }
     return dataclasses.field(default=default, metadata=about)
 
 
@@ -97,7 +102,7 @@ class Options:
         if cls is Options:
             return ()
         hints = typing.get_type_hints(cls)
-        declared = dataclasses.fields(typing.cast(Any, cls))
+        declared = dataclasses.fields(typing.cast("Any", cls))
         return tuple(_field(entry, hints[entry.name]) for entry in declared)
 
     @classmethod
@@ -147,4 +152,4 @@ def _kind(hint: object) -> tuple[type, bool]:
         hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
     if hint not in _KINDS:
         raise TypeError(f"an option cannot be of type {hint}")
-    return typing.cast(type, hint), False
+    return typing.cast("type", hint), False

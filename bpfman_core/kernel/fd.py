@@ -7,7 +7,7 @@ from types import TracebackType
 
 
 class Fd:
-    """An open file descriptor that is closed by its owner: explicitly, by `with`, or when dropped."""
+    """An open file descriptor, closed by its owner: explicitly, by `with`, or when dropped."""
 
     __slots__ = ("_number",)
 

@@ -1,5 +1,7 @@
-"""Network interfaces: their numbers, and who else sits on them. Cheap things by the C library,
-the rest by rtnetlink through pyroute2, imported when first needed (it takes 0.2 s)."""
+"""Network interfaces: their numbers, and who else sits on them.
+
+Cheap things by the C library, the rest by rtnetlink through pyroute2, which takes 0.2 s to import.
+"""
 
 from __future__ import annotations
 

@@ -31,8 +31,10 @@ _GONE_WITHIN = 5.0  # seconds
 
 @dataclass(frozen=True)
 class LinkInfo:
-    """`struct bpf_link_info`, as far as it is used. `ifindex` is meaningful for network links only:
-    0 there means that the interface is gone."""
+    """`struct bpf_link_info`, as far as it is used.
+
+    `ifindex` is meaningful for network links only: 0 there means that the interface is gone.
+    """
 
     id: int
     type: int

@@ -64,7 +64,7 @@ def update(map_fd: Fd, key: bytes, value: bytes) -> None:
 
 
 def lookup(map_fd: Fd, key: bytes) -> bytes:
-    """One element's value; for a per-CPU map the values of all possible CPUs, each padded to 8 bytes.
+    """One element's value; in a per-CPU map that of every possible CPU, each padded to 8 bytes.
 
     The size comes from the kernel's own description of the map, because the kernel writes that
     much whatever buffer it is given. Raises KernelError with ENOENT where there is no element.

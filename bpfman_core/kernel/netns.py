@@ -43,4 +43,6 @@ def _open(path: str) -> Fd:
     try:
         return Fd(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     except OSError as error:
-        raise InvalidRequest(f"cannot open the network namespace {path}: {error.strerror}") from None
+        raise InvalidRequest(
+            f"cannot open the network namespace {path}: {error.strerror}"
+        ) from None

@@ -150,7 +150,7 @@ def test_run(program: Fd, packet: bytes = bytes(64), *, repeat: int = 1) -> Test
 
 
 def open_by_id(program_id: int) -> Fd:
-    """A descriptor of the program with this kernel id; KernelError with ENOENT where none has it."""
+    """A descriptor of the program with this kernel id; KernelError with ENOENT if none has it."""
     return Fd(bpf(Command.PROG_GET_FD_BY_ID, pack("III", program_id, 0, 0)))
 
 

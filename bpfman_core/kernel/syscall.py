@@ -68,7 +68,7 @@ def _invoke(name: str, number: int, *arguments: object) -> int:
 
 
 def bpf(command: Command, attributes: ctypes.Array[ctypes.c_char]) -> int:
-    """Call bpf(2) with a filled `union bpf_attr`; returns what the kernel returned.
+    """Make the system call with a filled `union bpf_attr`; returns what the kernel returned.
 
     Raises KernelError with the errno, or Denied where the process is not root.
     """
@@ -77,7 +77,7 @@ def bpf(command: Command, attributes: ctypes.Array[ctypes.c_char]) -> int:
 
 
 def perf_event_open(attributes: bytes, pid: int, cpu: int) -> Fd:
-    """Open a performance event, close-on-exec. `attributes` is a packed `struct perf_event_attr`."""
+    """Open a performance event; `attributes` is a packed `struct perf_event_attr`."""
     close_on_exec = ctypes.c_ulong(8)
     no_group = ctypes.c_int(-1)
     arguments = (attributes, ctypes.c_int(pid), ctypes.c_int(cpu), no_group, close_on_exec)
@@ -87,7 +87,7 @@ def perf_event_open(attributes: bytes, pid: int, cpu: int) -> Fd:
 def wait_for_readers() -> None:
     """Return when no CPU runs a BPF program that it entered before this call (8 to 16 ms asleep).
 
-    membarrier(MEMBARRIER_CMD_GLOBAL) is synchronize_rcu() in the kernel (kernel/sched/membarrier.c).
+    membarrier(MEMBARRIER_CMD_GLOBAL) is synchronize_rcu() (kernel/sched/membarrier.c).
     A kernel booted with nohz_full refuses it with EINVAL; then a generous sleep must do.
     """
     try:
@@ -119,6 +119,6 @@ def setns(namespace: int, kind: int) -> None:
 
 
 def mount(source: str, target: str, filesystem: str) -> None:
-    """mount(2) with no flags."""
+    """Mount a filesystem with no flags."""
     if _libc.mount(source.encode(), target.encode(), filesystem.encode(), 0, None) != 0:
         raise KernelError("mount", ctypes.get_errno(), detail=f"{filesystem} on {target}")

@@ -51,7 +51,7 @@ def number(name: str) -> int:
 
 @contextmanager
 def _events() -> Iterator[int]:
-    """A descriptor on the directory of events; where no tracefs is mounted, on one that only we see."""
+    """A descriptor on the directory of events, of a tracefs that only we see if none is mounted."""
     for place in _PLACES:
         if os.path.isdir(f"{place}/events"):
             descriptor = os.open(f"{place}/events", os.O_RDONLY | os.O_DIRECTORY)

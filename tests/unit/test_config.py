@@ -107,5 +107,5 @@ def test_a_file_without_sense_is_refused(read, tmp_path, text, words):
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "bpfman.toml"
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(InvalidRequest, match="bpfman.toml"):
+    with pytest.raises(InvalidRequest, match=r"bpfman\.toml"):
         load_config(path)
