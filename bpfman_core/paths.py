@@ -52,6 +52,11 @@ class Paths:
         """The mount point of bpfman's own bpffs."""
         return self.runtime / "fs"
 
+    @property
+    def pin_directories(self) -> tuple[Path, ...]:
+        """The directories of pins that the host itself keeps."""
+        return tuple(self.bpffs / name for name in ("programs", "maps", "links", "types"))
+
     def program_pin(self, program_id: int) -> Path:
         """The pin of a program."""
         return self.bpffs / "programs" / str(program_id)

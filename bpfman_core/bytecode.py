@@ -1,0 +1,44 @@
+"""Where the bytes of an object come from: a file, or an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bpfman_core.api import FileSource, ImageSource
+from bpfman_core.errors import InvalidRequest
+from bpfman_core.model import FileOrigin, ImageOrigin, Origin
+
+
+@dataclass(frozen=True)
+class Bytecode:
+    """An ELF object, where it came from, and the program to take where the user names none."""
+
+    data: bytes
+    origin: Origin
+    function: str | None = None
+
+
+def fetch(source: FileSource | ImageSource, seeds: Sequence[Path] | None) -> Bytecode:
+    """Read a file, or find an image; `seeds` are directories of images, None the shipped ones.
+
+    Raises InvalidRequest, InvalidObject or NotFound.
+    """
+    if isinstance(source, FileSource):
+        data = source.data if source.data is not None else _read(Path(source.path))
+        return Bytecode(data, FileOrigin(source.path))
+    from bpfman_core.image import source as images
+
+    found = images.find(source, images.seeds(seeds))
+    origin = ImageOrigin(source.url, source.pull_policy, found.digest, found.source)
+    return Bytecode(found.data, origin, found.function)
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_absolute():
+        raise InvalidRequest(f"{path} is not an absolute path")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidRequest(f"cannot read {path}: {error.strerror}") from None

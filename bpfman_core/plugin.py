@@ -1,0 +1,82 @@
+"""All that the author of a program type imports.
+
+The contract comes first, then what a multi-program hook is built from, then the kernel. `docs/
+plugins.md` shows how they go together; the tracepoint plugin is the one to copy.
+"""
+
+from bpfman_core.dispatch.chain import Chain
+from bpfman_core.dispatch.hook import HookType
+from bpfman_core.dispatch.members import Member, position
+from bpfman_core.dispatch.selftest import require_dispatcher
+from bpfman_core.dispatch.verdicts import Verdicts
+from bpfman_core.errors import (
+    AlreadyExists,
+    BpfmanError,
+    Conflict,
+    Full,
+    InvalidRequest,
+    KernelError,
+    NotFound,
+    Unsupported,
+    did_you_mean,
+)
+from bpfman_core.hookspecs import hookimpl
+from bpfman_core.kernel import interfaces, links, maps, netns, pins, programs, tracepoint
+from bpfman_core.kernel.fd import Fd
+from bpfman_core.kernel.links import AttachType
+from bpfman_core.kernel.maps import MapType
+from bpfman_core.kernel.programs import XDP_HAS_FRAGS, ProgramKind
+from bpfman_core.model import (
+    API_VERSION,
+    Attached,
+    Host,
+    Link,
+    LinkStatus,
+    LoadOptions,
+    LoadSettings,
+    Program,
+    ProgramType,
+)
+from bpfman_core.options import Options, option
+
+__all__ = [
+    "API_VERSION",
+    "XDP_HAS_FRAGS",
+    "AlreadyExists",
+    "AttachType",
+    "Attached",
+    "BpfmanError",
+    "Chain",
+    "Conflict",
+    "Fd",
+    "Full",
+    "HookType",
+    "Host",
+    "InvalidRequest",
+    "KernelError",
+    "Link",
+    "LinkStatus",
+    "LoadOptions",
+    "LoadSettings",
+    "MapType",
+    "Member",
+    "NotFound",
+    "Options",
+    "Program",
+    "ProgramKind",
+    "ProgramType",
+    "Unsupported",
+    "Verdicts",
+    "did_you_mean",
+    "hookimpl",
+    "interfaces",
+    "links",
+    "maps",
+    "netns",
+    "option",
+    "pins",
+    "position",
+    "programs",
+    "require_dispatcher",
+    "tracepoint",
+]

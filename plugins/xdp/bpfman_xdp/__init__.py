@@ -1,0 +1,1 @@
+"""XDP programs for bpfman: many on one interface, in the order of their priorities."""
