@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Members that sign each packet: after the Ethernet header, how many did, and who, in order. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#define ETHERNET 14
+#define SIGNATURES 15
+
+struct trace {
+	__u8 count;
+	__u8 signers[SIGNATURES];
+};
+
+static __always_inline int sign(struct xdp_md *packet, __u8 signer)
+{
+	void *end = (void *)(long)packet->data_end;
+	struct trace *trace = (void *)(long)packet->data + ETHERNET;
+	__u8 count;
+
+	if ((void *)(trace + 1) > end)
+		return XDP_ABORTED;
+	count = trace->count;
+	if (count >= SIGNATURES)
+		return XDP_ABORTED;
+	trace->signers[count] = signer;
+	trace->count = count + 1;
+	return XDP_PASS;
+}
+
+#define SIGNER(number) \
+	SEC("xdp") \
+	int signer##number(struct xdp_md *packet) \
+	{ \
+		return sign(packet, number); \
+	}
+
+SIGNER(0)
+SIGNER(1)
+SIGNER(2)
+SIGNER(3)
+SIGNER(4)
+SIGNER(5)
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
