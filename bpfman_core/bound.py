@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -50,7 +51,7 @@ class BoundType:
     def render(self, link: Link, status: LinkStatus) -> tuple[tuple[str, str], ...]:
         """See `hookspecs.bpfman_render`."""
         rows: Mapping[object, object]
-        rows = self._expect(Mapping, "bpfman_render", link=link, status=status)  # type: ignore[type-abstract]
+        rows = self._expect(Mapping, "bpfman_render", link=link, status=status)
         return tuple((str(label), str(text)) for label, text in rows.items())
 
     def recover(self, links: Sequence[Link], host: Host) -> None:
@@ -60,7 +61,7 @@ class BoundType:
     def _has(self, hook: str) -> bool:
         return bool(getattr(self.hooks, hook).get_hookimpls())
 
-    def _expect(self, kind: type[T], hook: str, **arguments: object) -> T:
+    def _expect(self, kind: builtins.type[T], hook: str, **arguments: object) -> T:
         result = self._call(hook, **arguments)
         if not isinstance(result, kind):
             found, wanted = type(result).__name__, kind.__name__

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from bpfman_core.errors import InvalidObject, InvalidRequest, did_you_mean
 
@@ -21,6 +22,7 @@ _RELOCATABLE = 1  # ET_REL
 _BPF = 247  # EM_BPF
 _MACHINES = {3: "x86", 40: "ARM", 62: "x86-64", 183: "arm64", 22: "s390", 243: "RISC-V"}
 _SYMBOL_TABLE = 2  # SHT_SYMTAB
+_NO_BITS = 8  # SHT_NOBITS: .bss has a size, and no bytes in the file
 _EXECUTABLE = 4  # SHF_EXECINSTR
 _OBJECT, _FUNCTION = 1, 2  # STT_OBJECT, STT_FUNC
 _LOCAL = 0  # STB_LOCAL
@@ -161,21 +163,21 @@ class _Reader:
         ]
         if self._names >= len(headers):
             raise InvalidObject("it is damaged: its sections have no names")
-        names = self._content(headers[self._names])
+        _, kind, _, _, offset, size, *_ = headers[self._names]
+        names = self._content(kind, offset, size)
         return [
-            _Section(_text(names, header[0]), header[1], header[2], self._content(header), header[6])
-            for header in headers
+            _Section(_text(names, name), kind, flags, self._content(kind, offset, size), link)
+            for name, kind, flags, _, offset, size, link, *_ in headers
         ]
 
-    def _content(self, header: tuple[int, ...]) -> bytes:
-        offset, size = header[4], header[5]
-        if header[1] == 8:  # SHT_NOBITS: .bss has a size, and no bytes in the file
+    def _content(self, kind: int, offset: int, size: int) -> bytes:
+        if kind == _NO_BITS:
             return b""
         if offset + size > len(self._data):
             raise InvalidObject("it is cut short")
         return self._data[offset : offset + size]
 
-    def _unpack(self, layout: struct.Struct, offset: int) -> tuple:
+    def _unpack(self, layout: struct.Struct, offset: int) -> tuple[Any, ...]:
         if offset + layout.size > len(self._data):
             raise InvalidObject("it is cut short")
         return layout.unpack_from(self._data, offset)

@@ -82,7 +82,7 @@ def _is_text(value: bytes) -> bool:
 
 def _number(text: str, digits: str, bits: int, *, signed: bool) -> bytes:
     try:
-        return int(digits, 0).to_bytes(bits // 8, sys.byteorder, signed=signed)  # type: ignore[arg-type]
+        return int(digits, 0).to_bytes(bits // 8, sys.byteorder, signed=signed)
     except ValueError:
         raise InvalidRequest(f"{text!r} has no number", hint=_FORMS) from None
     except OverflowError:

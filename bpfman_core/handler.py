@@ -77,9 +77,7 @@ class Handler:
 
         with self._changing():
             record = self._context.store.link(request.link_id)
-            return views.link_view(
-                self._context, update(self._context, record, request.options)
-            )
+            return views.link_view(self._context, update(self._context, record, request.options))
 
     # ---- questions
 

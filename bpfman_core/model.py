@@ -1,7 +1,7 @@
 """The nouns of bpfman, in the four states that a thing passes through.
 
-They are Spec (what was asked), Output (what the kernel or a plugin gave back), Record (what is stored),
-Status (what is there now). All are plain frozen dataclasses.
+They are Spec (what was asked), Output (what the kernel or a plugin gave back), Record (what is
+stored), Status (what is there now). All are plain frozen dataclasses.
 """
 
 from __future__ import annotations
@@ -253,12 +253,15 @@ class PluginInfo:
 
 @dataclass(frozen=True)
 class Program:
-    """A loaded program as a plugin sees it; `open` gives a descriptor that the plugin closes."""
+    """A loaded program as a plugin sees it; `open` gives a descriptor that the plugin closes.
+
+    `options` is of the load options class that the type registered.
+    """
 
     id: int
     name: str
     type: str
-    options: LoadOptions
+    options: Any
     open: Callable[[], Fd]
 
 

@@ -140,7 +140,7 @@ def _field(declared: dataclasses.Field[Any], hint: object) -> Field:
         kind=kind,
         multiple=multiple,
         required=required,
-        default=None if required else declared.default,
+        default=None if required else typing.cast("Value", declared.default),
         **declared.metadata,
     )
 
@@ -150,6 +150,6 @@ def _kind(hint: object) -> tuple[type, bool]:
         return str, True
     if isinstance(hint, types.UnionType):
         hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
-    if hint not in _KINDS:
+    if not isinstance(hint, type) or hint not in _KINDS:
         raise TypeError(f"an option cannot be of type {hint}")
-    return typing.cast("type", hint), False
+    return hint, False

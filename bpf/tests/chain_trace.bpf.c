@@ -15,15 +15,15 @@ static __always_inline int sign(struct xdp_md *packet, __u8 signer)
 {
 	void *end = (void *)(long)packet->data_end;
 	struct trace *trace = (void *)(long)packet->data + ETHERNET;
-	__u8 count;
+	__u8 *free;
 
-	if ((void *)(trace + 1) > end)
+	if ((void *)(trace + 1) > end || trace->count >= SIGNATURES)
 		return XDP_ABORTED;
-	count = trace->count;
-	if (count >= SIGNATURES)
+	free = trace->signers + (trace->count & SIGNATURES);
+	if ((void *)(free + 1) > end)
 		return XDP_ABORTED;
-	trace->signers[count] = signer;
-	trace->count = count + 1;
+	*free = signer;
+	trace->count += 1;
 	return XDP_PASS;
 }
 

@@ -117,8 +117,7 @@ _libc = ctypes.CDLL(None)
 _DEBUG = 2  # enum libbpf_print_level
 
 
-@ctypes.CFUNCTYPE(c_int, c_int, c_void_p, c_void_p)
-def _print(level: int, form: int, arguments: int) -> int:
+def _hear(level: int, form: int, arguments: int) -> int:
     # a va_list reaches a function as a pointer on x86-64 and arm64, and can be used up only once
     lines = getattr(_heard, "lines", None)
     if level >= _DEBUG or lines is None:
@@ -131,3 +130,4 @@ def _print(level: int, form: int, arguments: int) -> int:
     return 0
 
 
+_print = ctypes.CFUNCTYPE(c_int, c_int, c_void_p, c_void_p)(_hear)  # libbpf keeps its address

@@ -61,8 +61,8 @@ def load(
     """Load `wanted` out of the ELF object `data`; its other programs are not looked at.
 
     `writes` set global variables beforehand. `reuse` is asked by the name of each map: one that it
-    gives is used in place of a new one. Raises InvalidObject, VerifierRejected, Denied or KernelError; InvalidRequest
-    where a map to be reused has another shape.
+    gives is used in place of a new one. Raises InvalidObject, VerifierRejected, Denied or
+    KernelError; InvalidRequest where a map to be reused has another shape.
     """
     log = mmap.mmap(-1, _LOG_SIZE)
     with libbpf.messages() as said, _opened(data, wanted[0].function, log, said) as opened:
@@ -195,7 +195,8 @@ def _refused(code: int, log: mmap.mmap, said: Sequence[str], functions: list[str
     text = log[: length if length >= 0 else len(log)].decode(errors="replace").strip()
     if text:
         telling = _telling(text)
-        names = ", ".join(functions)
+        refused = [name for name in functions if any(f"prog '{name}'" in line for line in said)]
+        names = ", ".join(refused or functions)
         return VerifierRejected(f"the kernel refused {names}: {telling}", log=text, telling=telling)
     if code == errno.EPERM and os.geteuid() != 0:
         return Denied("only root may load programs", hint="run it as root, or start the service")

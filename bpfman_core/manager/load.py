@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from bpfman_core import elf, globals
+from bpfman_core import elf
 from bpfman_core.api import LoadRequest, ProgramRequest
 from bpfman_core.bound import BoundType
 from bpfman_core.bytecode import Bytecode
 from bpfman_core.errors import InvalidRequest, NotFound
+from bpfman_core.globals import writes
 from bpfman_core.kernel import libbpf, objects, pins, programs
 from bpfman_core.kernel.fd import Fd
 from bpfman_core.kernel.objects import LoadedObject, ObjectProgram
@@ -46,7 +47,7 @@ def load(context: Context, request: LoadRequest, bytecode: Bytecode) -> tuple[Pr
         objects.load(
             bytecode.data,
             [_settings(each) for each in chosen],
-            writes=globals.writes(request.globals, parsed),
+            writes=writes(request.globals, parsed),
             reuse=_shared(context, owner),
         ) as loaded,
     ):

@@ -60,7 +60,7 @@ def link_view(context: Context, record: LinkRecord) -> LinkView:
 
 
 def status_of(context: Context, record: LinkRecord) -> LinkStatus:
-    """What is there now of a link; a plugin that cannot say is the detail of a link not attached."""
+    """What is there now of a link; where its plugin cannot say, the detail is why."""
     try:
         status = context.type(record.type).status(context.link(record), context.host(record.type))
     except BpfmanError as error:

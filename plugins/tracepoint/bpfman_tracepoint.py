@@ -2,9 +2,7 @@
 
 from bpfman_core.plugin import (
     Attached,
-    Host,
     Link,
-    LinkStatus,
     Options,
     ProgramKind,
     ProgramType,
@@ -36,21 +34,21 @@ def bpfman_program_types() -> list[ProgramType]:
 
 
 @hookimpl
-def bpfman_validate(link: Link, host: Host) -> None:
+def bpfman_validate(link: Link) -> None:
     tracepoint.number(link.options.tracepoint)
 
 
 @hookimpl
-def bpfman_attach(link: Link, host: Host) -> Attached:
+def bpfman_attach(link: Link) -> Attached:
     with link.program.open() as program:
         return Attached(link=tracepoint.attach(program, link.options.tracepoint))
 
 
 @hookimpl
-def bpfman_detach(link: Link, host: Host) -> None:
+def bpfman_detach(link: Link) -> None:
     """Nothing is left to do: the host removes the pin of the kernel's link."""
 
 
 @hookimpl
-def bpfman_render(link: Link, status: LinkStatus) -> dict[str, str]:
+def bpfman_render(link: Link) -> dict[str, str]:
     return {"Tracepoint": link.options.tracepoint}

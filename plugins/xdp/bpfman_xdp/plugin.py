@@ -135,7 +135,7 @@ def bpfman_render(link: Link, status: LinkStatus) -> dict[str, str]:
 
 
 @hookimpl
-def bpfman_recover(links: Sequence[Link], host: Host) -> None:
+def bpfman_recover(host: Host) -> None:
     if host.pins.is_dir():
         for directory in host.pins.iterdir():
             Chain(XDP, directory).collect()
