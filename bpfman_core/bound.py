@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -50,8 +50,8 @@ class BoundType:
 
     def render(self, link: Link, status: LinkStatus) -> tuple[tuple[str, str], ...]:
         """See `hookspecs.bpfman_render`."""
-        rows: Mapping[object, object]
-        rows = self._expect(Mapping, "bpfman_render", link=link, status=status)
+        rows: dict[object, object]
+        rows = self._expect(dict, "bpfman_render", link=link, status=status)
         return tuple((str(label), str(text)) for label, text in rows.items())
 
     def recover(self, links: Sequence[Link], host: Host) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from collections.abc import Callable
-from types import FrameType
 
 import pytest
 
 from bpfman_core.dispatch.state import State
-from bpfman_core.kernel.syscall import Command
 from bpfman_core.testing.hooks import NATIVE
+from bpfman_core.testing.killing import start, survives
 
 pytestmark = [
     pytest.mark.kernel,
@@ -20,41 +17,6 @@ pytestmark = [
 ]
 
 DROP, PASS = 1, 2
-VISIBLE = {Command.OBJ_PIN, Command.LINK_CREATE, Command.LINK_UPDATE, Command.LINK_DETACH}
-"""The calls whose effect can outlive their process; unlink and rmdir are the others."""
-
-
-def start(work: Callable[[], None]) -> int:
-    """Do `work` in a child process, whose exit status is 0 if it succeeds; gives its pid."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-            os._exit(0)
-        finally:
-            os._exit(1)
-    return child
-
-
-def survives(work: Callable[[], None], *, steps: int) -> bool:
-    """Do `work` in a child that is killed after `steps` visible steps; True if it got through."""
-    left = iter(range(steps))
-
-    def watch(frame: FrameType, event: str, _: object) -> None:
-        name = frame.f_code.co_name
-        visible = name in ("unlink", "rmdir", "wait_for_readers") or (
-            name == "bpf" and frame.f_locals.get("command") in VISIBLE
-        )
-        if event == "call" and visible and next(left, None) is None:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def watched() -> None:
-        sys.setprofile(watch)
-        work()
-
-    status = os.waitstatus_to_exitcode(os.waitpid(start(watched), 0)[1])
-    assert status in (0, -signal.SIGKILL)
-    return status == 0
 
 
 def killed_at_every_step(bench, prepare: Callable[[], None], change: Callable[[], None]) -> int:
