@@ -77,7 +77,11 @@ def _fitted(value: bytes, variable: Global) -> bytes:
 
 
 def _is_text(value: bytes) -> bool:
-    return value.endswith(b"\0") and value[:-1].decode("ascii", "replace").isprintable()
+    return (
+        len(value) > 1
+        and value.endswith(b"\0")
+        and value[:-1].decode("ascii", "replace").isprintable()
+    )
 
 
 def _number(text: str, digits: str, bits: int, *, signed: bool) -> bytes:

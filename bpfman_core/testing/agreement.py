@@ -9,9 +9,6 @@ from bpfman_core.model import LinkState, ProgramState
 from bpfman_core.paths import Paths
 from bpfman_core.store import Store
 
-KERNELS_OWN = {"maps.debug", "progs.debug"}
-"""What a fresh bpffs may hold."""
-
 
 def check_agreement(paths: Paths) -> None:
     """Raises AssertionError unless every record is settled, pinned, in the kernel, and no other."""
@@ -32,11 +29,12 @@ def check_agreement(paths: Paths) -> None:
 
 
 def pinned(paths: Paths) -> list[str]:
-    """The paths of all pins of ours, below the bpffs."""
+    """All pins of ours, as paths below the bpffs."""
     return sorted(
         str(path.relative_to(paths.bpffs))
-        for path in paths.bpffs.rglob("*")
-        if path.is_file() and path.name not in KERNELS_OWN
+        for directory in paths.pin_directories
+        for path in directory.rglob("*")
+        if path.is_file()
     )
 
 

@@ -148,9 +148,7 @@ def test_a_tracepoint_counts_each_call(bpfman) -> None:
 
     def hits() -> int:
         with pins.open_pin(bpfman.paths.map_pin(loaded.kernel.id, "hits")) as held:
-            return sum(
-                struct.unpack("=Q", part)[0] for part in _per_cpu(maps.lookup(held, bytes(4)))
-            )
+            return sum(count for (count,) in struct.iter_unpack("=Q", maps.lookup(held, bytes(4))))
 
     before = hits()
     for _ in range(10):
