@@ -40,6 +40,7 @@ class Field:
     minimum: int | None
     maximum: int | None
     metavar: str | None
+    changeable: bool
 
     def check(self, value: object) -> Value:
         """`value` in the field's type. Raises InvalidRequest that says what would be accepted."""
@@ -75,8 +76,12 @@ def option(
     minimum: int | None = None,
     maximum: int | None = None,
     metavar: str | None = None,
+    changeable: bool = False,
 ) -> Any:
-    """Declare one option of an Options class; the last of `flags` is the one named in messages."""
+    """Declare one option of an Options class; the last of `flags` is the one named in messages.
+
+    `changeable` ones can be changed while a link runs, if the plugin has `bpfman_update`.
+    """
     about = {
         "flags": flags,
         "help": help,
@@ -84,6 +89,7 @@ def option(
         "minimum": minimum,
         "maximum": maximum,
         "metavar": metavar,
+        "changeable": changeable,
     }
     return dataclasses.field(default=default, metadata=about)
 

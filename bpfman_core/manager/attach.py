@@ -56,6 +56,7 @@ def update(context: Context, record: LinkRecord, options: Mapping[str, Json]) ->
             hint="detach it and attach the program anew",
         )
     parsed = bound.type.options.parse({**record.options, **options}, record.type)
+    _require_changeable(bound, options)
     changed = replace(record, options=parsed.as_dict(), state=LinkState.UPDATING)
     link, previous = context.link(changed), context.link(record)
     bound.validate(link, context.host(record.type))
@@ -82,6 +83,17 @@ def detach(context: Context, record: LinkRecord) -> None:
         _release(context, bound, link)
     context.store.drop_link(record.id)
     _log.info("detached %s link %d of program %d", record.type, record.id, record.program_id)
+
+
+def _require_changeable(bound: BoundType, options: Mapping[str, Json]) -> None:
+    changeable = {
+        field.name: field.flags[-1] for field in bound.type.options.fields() if field.changeable
+    }
+    if not options or not options.keys() <= changeable.keys():
+        raise InvalidRequest(
+            f"of a running {bound.type.word} link one can change {' and '.join(changeable.values())}",
+            hint="for anything else detach it and attach the program anew",
+        )
 
 
 def _change(

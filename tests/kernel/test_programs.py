@@ -66,7 +66,7 @@ def test_update_moves_a_running_member(bpfman) -> None:
 
 def test_only_priority_and_proceed_on_can_be_changed(bpfman) -> None:
     link = bpfman.load(None, bpfman.place()).links[0]
-    with pytest.raises(InvalidRequest, match="only priority and proceed-on"):
+    with pytest.raises(InvalidRequest, match="--priority and --proceed-on"):
         bpfman.handler.update(UpdateRequest(link.id, {"mode": "generic"}))
     assert bpfman.handler.get_link(link.id) == link
 

@@ -11,7 +11,7 @@ GENERATED = Path("bpfman_core/rpc/generated")
 
 
 def modules(root):
-    found = (root / GENERATED).glob("*_*.py*")
+    found = (root / GENERATED).glob("[a-z]*.py*")
     return {path.name: _without_version(path.read_text()) for path in found}
 
 

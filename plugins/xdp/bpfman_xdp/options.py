@@ -29,6 +29,7 @@ class XdpOptions(Options):
         minimum=0,
         maximum=2**31 - 1,
         metavar="NUMBER",
+        changeable=True,
     )
     proceed_on: tuple[str, ...] = option(
         "--proceed-on",
@@ -36,6 +37,7 @@ class XdpOptions(Options):
         default=VERDICTS.default,
         choices=tuple(VERDICTS.codes),
         metavar="VERDICT...",
+        changeable=True,
     )
     netns: str | None = option(
         "--netns", help="Network namespace of the interface", default=None, metavar="PATH"

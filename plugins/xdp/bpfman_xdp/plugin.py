@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -84,12 +83,9 @@ def bpfman_attach(link: Link, host: Host) -> Attached:
 
 
 @hookimpl
-def bpfman_update(link: Link, previous: Link, host: Host) -> Attached:
-    before, after = previous.options, link.options
-    if replace(before, priority=after.priority, proceed_on=after.proceed_on) != after:
-        raise InvalidRequest("of a running xdp link only priority and proceed-on can be changed")
+def bpfman_update(link: Link, host: Host) -> Attached:
     chain = Chain(XDP, host.pins / link.state["hook"])
-    chain.change(link.id, after.priority, VERDICTS.encode(after.proceed_on))
+    chain.change(link.id, link.options.priority, VERDICTS.encode(link.options.proceed_on))
     return Attached(state=link.state)
 
 
