@@ -86,12 +86,11 @@ def detach(context: Context, record: LinkRecord) -> None:
 
 
 def _require_changeable(bound: BoundType, options: Mapping[str, Json]) -> None:
-    changeable = {
-        field.name: field.flags[-1] for field in bound.type.options.fields() if field.changeable
-    }
-    if not options or not options.keys() <= changeable.keys():
+    fields = [field for field in bound.type.options.fields() if field.changeable]
+    if not options or not options.keys() <= {field.name for field in fields}:
+        flags = " and ".join(field.flags[-1] for field in fields)
         raise InvalidRequest(
-            f"of a running {bound.type.word} link one can change {' and '.join(changeable.values())}",
+            f"of a running {bound.type.word} link only {flags} can be changed",
             hint="for anything else detach it and attach the program anew",
         )
 

@@ -1,0 +1,226 @@
+"""Prints what there is, as text or as JSON. Nothing else prints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+import click
+
+from bpfman_core.errors import InvalidRequest
+from bpfman_core.model import (
+    FileOrigin,
+    KernelProgram,
+    LinkView,
+    PluginInfo,
+    ProgramSpec,
+    ProgramView,
+)
+
+Rows = Sequence[tuple[str, str]]
+
+output_option = click.option(
+    *("-o", "--output"),
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Form of the output.",
+)
+
+
+def pairs(words: Iterable[str]) -> dict[str, str]:
+    """KEY=VALUE words as a mapping."""
+    found = {}
+    for word in words:
+        key, sign, value = word.partition("=")
+        if not key or not sign:
+            raise InvalidRequest(f"{word!r} is no KEY=VALUE")
+        found[key] = value
+    return found
+
+
+def program(view: ProgramView, output: str) -> None:
+    """All of one program."""
+    if output == "json":
+        from bpfman_core.cli import document
+
+        _json(document.program(view))
+    else:
+        click.echo(_program(view))
+
+
+def programs(views: Sequence[ProgramView], output: str) -> None:
+    """All of several programs."""
+    if output == "json":
+        from bpfman_core.cli import document
+
+        _json([document.program(view) for view in views])
+    else:
+        click.echo("\n\n".join(_program(view) for view in views))
+
+
+def link(view: LinkView, output: str) -> None:
+    """All of one link."""
+    if output == "json":
+        from bpfman_core.cli import document
+
+        _json(document.link(view))
+        return
+    rows = [
+        ("Link ID", str(view.id)),
+        ("Program ID", str(view.program_id)),
+        ("Type", view.type),
+        ("Attached", _attached(view)),
+        ("Metadata", _several(f"{key}={value}" for key, value in sorted(view.metadata.items()))),
+        *view.rows,
+    ]
+    click.echo(_block("Link", rows))
+
+
+def program_table(views: Sequence[ProgramView], output: str, *, quiet: bool) -> None:
+    """Programs, one a line."""
+    if output == "json":
+        from bpfman_core.cli import document
+
+        _json([document.program(view) for view in views])
+    elif quiet:
+        _lines(str(view.kernel.id) for view in views)
+    else:
+        rows = [(str(v.kernel.id), _name(v), v.type, timestamp(v.kernel.loaded_at)) for v in views]
+        _table(("Program ID", "Name", "Type", "Load Time"), rows)
+
+
+def link_table(views: Sequence[LinkView], output: str, *, quiet: bool) -> None:
+    """Links, one a line."""
+    if output == "json":
+        from bpfman_core.cli import document
+
+        _json([document.link(view) for view in views])
+    elif quiet:
+        _lines(str(view.id) for view in views)
+    else:
+        rows = [
+            (
+                *(str(view.id), str(view.program_id), view.type),
+                "None" if view.position is None else str(view.position),
+                _attached(view),
+            )
+            for view in views
+        ]
+        _table(("Link ID", "Program ID", "Type", "Position", "Attached"), rows)
+
+
+def plugin_table(found: Sequence[PluginInfo], output: str) -> None:
+    """Plugins, one a line."""
+    if output == "json":
+        from dataclasses import asdict
+
+        _json([asdict(info) for info in found])
+        return
+    rows = [
+        (
+            *(info.name, info.distribution, info.version, info.status),
+            ", ".join(info.types) or "None",
+            info.reason or "None",
+        )
+        for info in found
+    ]
+    _table(("Name", "Distribution", "Version", "Status", "Types", "Reason"), rows)
+
+
+def _program(view: ProgramView) -> str:
+    ours = _block("Bpfman State", _ours(view.spec, view)) if view.spec else _none("Bpfman State")
+    return f"{ours}\n\n{_block('Kernel State', _kernel(view.kernel, view.type))}"
+
+
+def _ours(spec: ProgramSpec, view: ProgramView) -> Rows:
+    rows = [("Name", spec.name)]
+    if isinstance(spec.origin, FileOrigin):
+        rows += [("Path", spec.origin.path)]
+    else:
+        rows += [("Image URL", spec.origin.url), ("Pull Policy", spec.origin.pull_policy.value)]
+    rows += [
+        ("Global", _several(f"{name}={value.hex()}" for name, value in spec.globals.items())),
+        ("Metadata", _several(f"{key}={value}" for key, value in sorted(spec.metadata.items()))),
+        ("Map Pin Path", str(view.map_pin_path)),
+        ("Map Owner ID", str(spec.map_owner_id)),
+        ("Map Used By", _several(str(user) for user in view.map_used_by)),
+    ]
+    if spec.application is not None:
+        rows.append(("Application", spec.application))
+    if len(view.links) != 1:
+        return [*rows, ("Links", ", ".join(str(number) for number in view.link_ids) or "None")]
+    only = view.links[0]
+    attached = [] if only.attached else [("Attached", _attached(only))]
+    return [*rows, *only.rows, *attached, ("Link ID", str(only.id))]
+
+
+def _kernel(kernel: KernelProgram, word: str) -> Rows:
+    return [
+        ("Program ID", str(kernel.id)),
+        ("Name", kernel.name or "None"),
+        ("Type", word),
+        ("Loaded At", timestamp(kernel.loaded_at)),
+        ("Tag", kernel.tag),
+        ("GPL Compatible", _truth(kernel.gpl_compatible)),
+        ("Map IDs", str(list(kernel.map_ids))),
+        ("BTF ID", str(kernel.btf_id)),
+        ("Size Translated (bytes)", str(kernel.bytes_translated)),
+        ("JITed", _truth(kernel.jited)),
+        ("Size JITed (bytes)", str(kernel.bytes_jited)),
+        ("Kernel Allocated Memory (bytes)", str(kernel.bytes_memlock)),
+        ("Verified Instruction Count", str(kernel.verified_instructions)),
+    ]
+
+
+def _block(title: str, rows: Rows) -> str:
+    """A heading, a line as long as the labels are wide, and the rows aligned."""
+    width = max(len(label) for label, _ in rows) + 3
+    lines = [f" {title}", "-" * width]
+    for label, text in rows:
+        first, *more = text.split("\n")
+        lines.append(f" {label + ':':<{width - 1}} {first}".rstrip())
+        lines += [" " * (width + 1) + line for line in more]
+    return "\n".join(lines)
+
+
+def _none(title: str) -> str:
+    return f" {title}\n{'-' * 15}\n NONE"
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    for row in (headings, *rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo((" " + "  ".join(cells)).rstrip())
+
+
+def _lines(found: Iterable[str]) -> None:
+    for line in found:
+        click.echo(line)
+
+
+def _json(found: object) -> None:
+    import json
+
+    click.echo(json.dumps(found, indent=2))
+
+
+def _several(found: Iterable[str]) -> str:
+    return "\n".join(found) or "None"
+
+
+def _name(view: ProgramView) -> str:
+    return view.spec.name if view.spec else view.kernel.name
+
+
+def _attached(view: LinkView) -> str:
+    return "true" if view.attached else f"false: {view.detail}"
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def timestamp(seconds: float) -> str:
+    """Local time, as `2023-07-17T17:48:10-0400`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))
