@@ -36,7 +36,6 @@ def environment(paths: Paths) -> dict[str, str]:
     """The variables that make bpfman use `paths`."""
     return {
         "BPFMAN_RUNTIME_DIR": str(paths.runtime),
-        "BPFMAN_SOCKET_PATH": str(paths.socket),
         "BPFMAN_CONFIG": str(paths.config),
         "BPFMAN_DATA_DIR": str(paths.data),
     }
