@@ -71,11 +71,9 @@ def run(words: list[str]) -> int:
 
     log.configure()
     try:
-        cli.main(words, prog_name="bpfman", standalone_mode=False)
+        status = cli.main(words, prog_name="bpfman", standalone_mode=False)
         sys.stdout.flush()
-        return 0
-    except click.exceptions.Exit as end:
-        return end.exit_code
+        return status or 0
     except click.ClickException as error:
         error.show()
         return error.exit_code

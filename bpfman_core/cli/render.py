@@ -19,9 +19,11 @@ from bpfman_core.model import (
 
 Rows = Sequence[tuple[str, str]]
 
+FORMS = ("text", "json")
+
 output_option = click.option(
     *("-o", "--output"),
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(FORMS),
     default="text",
     help="Form of the output.",
 )

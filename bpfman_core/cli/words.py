@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bpfman_core.bound import BoundType
+from bpfman_core.cli import render
 from bpfman_core.cli.greedy import GreedyCommand, GreedyGroup, ListOption
 from bpfman_core.errors import BpfmanError
 from bpfman_core.model import Json
@@ -59,9 +60,13 @@ class TypeGroup(GreedyGroup):
         params: list[click.Parameter] = [*params_of(bound.type.options)]
         if self._loading:
             params += params_of(bound.type.load_options)
+        taken = {flag for param in params for flag in param.opts}
+        params.append(_output_option(short="-o" not in taken))
 
-        def callback(**values: Json) -> None:
+        def callback(output: str | None, **values: Json) -> None:
             context = click.get_current_context()
+            assert context.parent is not None
+            context.parent.params["output"] = output or context.parent.params["output"]
             self._callback_for_type(context, bound, given(values))
 
         return GreedyCommand(cmd_name, params=params, callback=callback, help=bound.type.summary)
@@ -109,6 +114,12 @@ def changeable(types: Iterable[BoundType]) -> list[click.Option]:
         if field.changeable
     }
     return [option_of(field, optional=True) for field in fields.values()]
+
+
+def _output_option(*, short: bool) -> click.Option:
+    """The --output of the group, which users like to write last."""
+    names = [*(["-o"] if short else []), "--output"]
+    return click.Option(names, type=click.Choice(render.FORMS), help="Form of the output.")
 
 
 def _type(field: Field) -> click.ParamType[Any]:
