@@ -103,7 +103,7 @@ def test_ctrl_c_while_it_waits(bpfman, path) -> None:
         wait_until(lambda: _waits(waiting.pid), "it waits for the lock")
         waiting.send_signal(signal.SIGINT)
         assert waiting.wait(30) == 130
-        assert waiting.stderr.read() == b"bpfman: interrupted\n"
+        assert waiting.stderr.read().strip() == b"bpfman: interrupted"
     assert pinned(bpfman.paths) == []
 
 
