@@ -197,7 +197,9 @@ def _refused(code: int, log: mmap.mmap, said: Sequence[str], functions: list[str
         telling = _telling(text)
         refused = [name for name in functions if any(f"prog '{name}'" in line for line in said)]
         names = ", ".join(refused or functions)
-        return VerifierRejected(f"the kernel refused {names}: {telling}", log=text, telling=telling)
+        return VerifierRejected(
+            f"the kernel refused program {names}: {telling}", log=text, telling=telling
+        )
     if code == errno.EPERM and os.geteuid() != 0:
         return Denied("only root may load programs", hint="run it as root, or start the service")
     return KernelError("loading the object", code, detail=_reason(said))

@@ -122,8 +122,8 @@ def _attachable(context: Context, program: ProgramRecord, word: str) -> BoundTyp
         own = context.type(program.spec.type)
         if (own.distribution, own.type.kind) != (wanted.distribution, wanted.type.kind):
             raise InvalidRequest(
-                f"program {program.id} ({program.spec.name}) is a {program.spec.type} program, "
-                f"it cannot be attached as {word}",
+                f"program {program.id} ({program.spec.name}) is of type "
+                f"{program.spec.type}, it cannot be attached as {word}",
                 hint=f"`bpfman attach {program.id} {program.spec.type} --help` says how",
             )
     return wanted

@@ -77,8 +77,8 @@ def _choose(
     if kind is not None and kind != bound.type.kind:
         fitting = [word for word, one in context.registry.types.items() if one.type.kind == kind]
         raise InvalidRequest(
-            f"program {function.name!r} is in section {function.section!r}, which makes it a "
-            f"{programs.kind_name(kind)} program; it cannot be loaded as {wanted.type}",
+            f"program {function.name!r} is in section {function.section!r}, which is for "
+            f"{programs.kind_name(kind)} programs; it cannot be loaded as {wanted.type}",
             hint=f"load it as {' or '.join(sorted(fitting))}" if fitting else None,
         )
     return _Chosen(function, bound, options)

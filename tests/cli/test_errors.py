@@ -77,7 +77,7 @@ def test_a_verifier_rejection_shows_the_end_of_the_log(either, path) -> None:
     done = either.run("load", "file", "-p", path, "-n", "refused", *either.xdp())
     assert done.returncode == 1
     first, *tail = done.stderr.splitlines()
-    assert first.startswith("bpfman: the kernel refused refused: ")
+    assert first.startswith("bpfman: the kernel refused program refused: ")
     assert tail[-1] == f"The whole log: {either.paths.verifier_log}"
     assert first.partition("refused: ")[2] in either.paths.verifier_log.read_text()
     assert pinned(either.paths) == []

@@ -112,7 +112,7 @@ def test_a_type_that_contradicts_the_section(bpfman) -> None:
 
 def test_a_program_attached_as_another_type(bpfman, running: int) -> None:
     part = AttachPart("tracepoint", {"tracepoint": "syscalls/sys_enter_kill"})
-    with refused(bpfman, InvalidRequest, "is a xdp program", "as tracepoint"):
+    with refused(bpfman, InvalidRequest, "is of type xdp", "as tracepoint"):
         bpfman.handler.attach(running, part)
 
 
