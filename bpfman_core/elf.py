@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,10 +21,10 @@ _RELOCATABLE = 1  # ET_REL
 _BPF = 247  # EM_BPF
 _MACHINES = {3: "x86", 40: "ARM", 62: "x86-64", 183: "arm64", 22: "s390", 243: "RISC-V"}
 _SYMBOL_TABLE = 2  # SHT_SYMTAB
-_NO_BITS = 8  # SHT_NOBITS: .bss has a size, and no bytes in the file
 _EXECUTABLE = 4  # SHF_EXECINSTR
 _OBJECT, _FUNCTION = 1, 2  # STT_OBJECT, STT_FUNC
 _LOCAL = 0  # STB_LOCAL
+_LONGEST = 4096  # bytes of a name
 _DATA = (".rodata", ".data", ".bss")
 
 
@@ -105,7 +104,8 @@ class _Section:
     name: str
     kind: int
     flags: int
-    data: bytes
+    offset: int
+    size: int
     link: int
 
 
@@ -127,7 +127,7 @@ class _Reader:
     def functions(self) -> tuple[Function, ...]:
         return tuple(
             Function(name, section.name)
-            for name, info, section, _, _ in self._symbols()
+            for name, info, section, _, _ in self._symbols
             if info & 15 == _FUNCTION
             and info >> 4 != _LOCAL
             and section.flags & _EXECUTABLE
@@ -138,20 +138,24 @@ class _Reader:
     def globals(self) -> tuple[Global, ...]:
         return tuple(
             Global(name, section.name, offset, size)
-            for name, info, section, offset, size in self._symbols()
+            for name, info, section, offset, size in self._symbols
             if info & 15 == _OBJECT and section.name.startswith(_DATA)
         )
 
-    def _symbols(self) -> Iterator[tuple[str, int, _Section, int, int]]:
+    @cached_property
+    def _symbols(self) -> list[tuple[str, int, _Section, int, int]]:
         """Name, info, section, value and size of the symbols that are in a section."""
-        for table in self._sections:
-            if table.kind != _SYMBOL_TABLE:
-                continue
-            strings = self._sections[table.link].data if table.link < len(self._sections) else b""
-            for at in range(0, len(table.data) - _SYMBOL.size + 1, _SYMBOL.size):
-                name, info, _, index, value, size = _SYMBOL.unpack_from(table.data, at)
-                if 0 < index < len(self._sections):
-                    yield _text(strings, name), info, self._sections[index], value, size
+        found = []
+        sections = self._sections
+        table = next((section for section in sections if section.kind == _SYMBOL_TABLE), None)
+        if table is None or table.link >= len(sections):
+            return []
+        strings, symbols = self._content(sections[table.link]), self._content(table)
+        for at in range(0, len(symbols) - _SYMBOL.size + 1, _SYMBOL.size):
+            name, info, _, index, value, size = _SYMBOL.unpack_from(symbols, at)
+            if 0 < index < len(sections):
+                found.append((_text(strings, name), info, sections[index], value, size))
+        return found
 
     @cached_property
     def _sections(self) -> list[_Section]:
@@ -161,21 +165,20 @@ class _Reader:
             self._unpack(_SECTION, self._table + index * _SECTION.size)
             for index in range(self._count)
         ]
-        if self._names >= len(headers):
-            raise InvalidObject("it is damaged: its sections have no names")
-        _, kind, _, _, offset, size, *_ = headers[self._names]
-        names = self._content(kind, offset, size)
-        return [
-            _Section(_text(names, name), kind, flags, self._content(kind, offset, size), link)
+        unnamed = [
+            (name, _Section("", kind, flags, offset, size, link))
             for name, kind, flags, _, offset, size, link, *_ in headers
         ]
+        if self._names >= len(unnamed):
+            raise InvalidObject("it is damaged: its sections have no names")
+        names = self._content(unnamed[self._names][1])
+        return [replace(section, name=_text(names, name)) for name, section in unnamed]
 
-    def _content(self, kind: int, offset: int, size: int) -> bytes:
-        if kind == _NO_BITS:
-            return b""
-        if offset + size > len(self._data):
+    def _content(self, section: _Section) -> bytes:
+        end = section.offset + section.size
+        if end > len(self._data):
             raise InvalidObject("it is cut short")
-        return self._data[offset : offset + size]
+        return self._data[section.offset : end]
 
     def _unpack(self, layout: struct.Struct, offset: int) -> tuple[Any, ...]:
         if offset + layout.size > len(self._data):
@@ -184,5 +187,5 @@ class _Reader:
 
 
 def _text(strings: bytes, offset: int) -> str:
-    end = strings.find(b"\0", offset)
+    end = strings.find(b"\0", offset, offset + _LONGEST)
     return strings[offset : end if end >= 0 else offset].decode(errors="replace")
