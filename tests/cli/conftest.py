@@ -44,16 +44,15 @@ class Shell:
     def iface(self) -> str:
         return self.veth.near.name
 
-    def run(self, *words: object, **popen: Any) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: object, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, whatever its exit status."""
         with self.veth.near.namespace.inside():
             return subprocess.run(
-                [BPFMAN, *map(str, words)],
+                [*prefix, BPFMAN, *map(str, words)],
                 capture_output=True,
                 text=True,
                 timeout=DEADLINE,
                 check=False,
-                **popen,
             )
 
     def __call__(self, *words: object) -> str:

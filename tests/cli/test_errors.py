@@ -94,11 +94,12 @@ def test_a_broken_configuration(bpfman) -> None:
 
 
 def test_ctrl_c_while_it_waits(bpfman, path) -> None:
-    command = [BPFMAN, "load", "file", "-p", path, "-n", "first", *map(str, bpfman.xdp())]
+    heeding = ("env", "--default-signal=INT")  # what runs in the background may ignore it
+    load = (BPFMAN, "load", "file", "-p", path, "-n", "first", *map(str, bpfman.xdp()))
     with (
         bpfman.locked(),
         bpfman.veth.near.namespace.inside(),
-        subprocess.Popen(command, stderr=subprocess.PIPE) as waiting,
+        subprocess.Popen([*heeding, *load], stderr=subprocess.PIPE) as waiting,
     ):
         wait_until(lambda: _waits(waiting.pid), "it waits for the lock")
         waiting.send_signal(signal.SIGINT)

@@ -135,6 +135,7 @@ def bpfman_recover(host: Host) -> None:
     if host.pins.is_dir():
         for directory in host.pins.iterdir():
             Chain(XDP, directory).collect()
+    require_dispatcher(XDP)
 
 
 def _member(link: Link) -> Member:
