@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from bpfman_core.cli.layout import block, column, table
 from bpfman_core.errors import InvalidRequest
 from bpfman_core.model import (
     FileOrigin,
@@ -72,10 +73,10 @@ def link(view: LinkView, output: str) -> None:
         ("Program ID", str(view.program_id)),
         ("Type", view.type),
         ("Attached", _attached(view)),
-        ("Metadata", _several(f"{key}={value}" for key, value in sorted(view.metadata.items()))),
+        ("Metadata", column(f"{key}={value}" for key, value in sorted(view.metadata.items()))),
         *view.rows,
     ]
-    click.echo(_block("Link", rows))
+    click.echo(block("Link", rows))
 
 
 def program_table(views: Sequence[ProgramView], output: str, *, quiet: bool) -> None:
@@ -85,10 +86,10 @@ def program_table(views: Sequence[ProgramView], output: str, *, quiet: bool) -> 
 
         _json([document.program(view) for view in views])
     elif quiet:
-        _lines(str(view.kernel.id) for view in views)
+        _ids(view.kernel.id for view in views)
     else:
         rows = [(str(v.kernel.id), _name(v), v.type, timestamp(v.kernel.loaded_at)) for v in views]
-        _table(("Program ID", "Name", "Type", "Load Time"), rows)
+        click.echo(table(("Program ID", "Name", "Type", "Load Time"), rows))
 
 
 def link_table(views: Sequence[LinkView], output: str, *, quiet: bool) -> None:
@@ -98,7 +99,7 @@ def link_table(views: Sequence[LinkView], output: str, *, quiet: bool) -> None:
 
         _json([document.link(view) for view in views])
     elif quiet:
-        _lines(str(view.id) for view in views)
+        _ids(view.id for view in views)
     else:
         rows = [
             (
@@ -108,7 +109,7 @@ def link_table(views: Sequence[LinkView], output: str, *, quiet: bool) -> None:
             )
             for view in views
         ]
-        _table(("Link ID", "Program ID", "Type", "Position", "Attached"), rows)
+        click.echo(table(("Link ID", "Program ID", "Type", "Position", "Attached"), rows))
 
 
 def plugin_table(found: Sequence[PluginInfo], output: str) -> None:
@@ -126,12 +127,12 @@ def plugin_table(found: Sequence[PluginInfo], output: str) -> None:
         )
         for info in found
     ]
-    _table(("Name", "Distribution", "Version", "Status", "Types", "Reason"), rows)
+    click.echo(table(("Name", "Distribution", "Version", "Status", "Types", "Reason"), rows))
 
 
 def _program(view: ProgramView) -> str:
-    ours = _block("Bpfman State", _ours(view.spec, view)) if view.spec else _none("Bpfman State")
-    return f"{ours}\n\n{_block('Kernel State', _kernel(view.kernel, view.type))}"
+    ours = block("Bpfman State", _ours(view.spec, view) if view.spec else [])
+    return f"{ours}\n\n{block('Kernel State', _kernel(view.kernel, view.type))}"
 
 
 def _ours(spec: ProgramSpec, view: ProgramView) -> Rows:
@@ -141,11 +142,11 @@ def _ours(spec: ProgramSpec, view: ProgramView) -> Rows:
     else:
         rows += [("Image URL", spec.origin.url), ("Pull Policy", spec.origin.pull_policy.value)]
     rows += [
-        ("Global", _several(f"{name}={value.hex()}" for name, value in spec.globals.items())),
-        ("Metadata", _several(f"{key}={value}" for key, value in sorted(spec.metadata.items()))),
+        ("Global", column(f"{name}={value.hex()}" for name, value in spec.globals.items())),
+        ("Metadata", column(f"{key}={value}" for key, value in sorted(spec.metadata.items()))),
         ("Map Pin Path", str(view.map_pin_path)),
         ("Map Owner ID", str(spec.map_owner_id)),
-        ("Map Used By", _several(str(user) for user in view.map_used_by)),
+        ("Map Used By", column(view.map_used_by)),
     ]
     if spec.application is not None:
         rows.append(("Application", spec.application))
@@ -174,41 +175,15 @@ def _kernel(kernel: KernelProgram, word: str) -> Rows:
     ]
 
 
-def _block(title: str, rows: Rows) -> str:
-    """A heading, a line as long as the labels are wide, and the rows aligned."""
-    width = max(len(label) for label, _ in rows) + 3
-    lines = [f" {title}", "-" * width]
-    for label, text in rows:
-        first, *more = text.split("\n")
-        lines.append(f" {label + ':':<{width - 1}} {first}".rstrip())
-        lines += [" " * (width + 1) + line for line in more]
-    return "\n".join(lines)
-
-
-def _none(title: str) -> str:
-    return f" {title}\n{'-' * 15}\n NONE"
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-    for row in (headings, *rows):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo((" " + "  ".join(cells)).rstrip())
-
-
-def _lines(found: Iterable[str]) -> None:
-    for line in found:
-        click.echo(line)
+def _ids(found: Iterable[int]) -> None:
+    for number in found:
+        click.echo(number)
 
 
 def _json(found: object) -> None:
     import json
 
     click.echo(json.dumps(found, indent=2))
-
-
-def _several(found: Iterable[str]) -> str:
-    return "\n".join(found) or "None"
 
 
 def _name(view: ProgramView) -> str:

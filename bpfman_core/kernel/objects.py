@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import mmap
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,17 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bpfman_core.errors import (
-    BpfmanError,
-    Denied,
-    InvalidObject,
-    InvalidRequest,
-    KernelError,
-    VerifierRejected,
-)
+from bpfman_core.errors import InvalidObject, InvalidRequest
 from bpfman_core.globals import GlobalWrite
 from bpfman_core.kernel import libbpf, maps
 from bpfman_core.kernel.fd import Fd
+from bpfman_core.kernel.refusal import explain
 
 _LOG_SIZE = 16 << 20  # bytes; pages that stay empty cost nothing
 
@@ -73,7 +66,7 @@ def load(
         opened.share(reuse)
         code = opened.library.bpf_object__load(opened.handle)
         if code:
-            raise _refused(-code, log, said, [program.function for program in wanted])
+            raise explain(-code, log, said, [program.function for program in wanted])
         return opened.contents([program.function for program in wanted])
 
 
@@ -188,30 +181,3 @@ def _map_name(name: str) -> str:
 
 def _duplicate(number: int) -> Fd:
     return Fd(os.dup(number))
-
-
-def _refused(code: int, log: mmap.mmap, said: Sequence[str], functions: list[str]) -> BpfmanError:
-    length = log.find(b"\0")
-    text = log[: length if length >= 0 else len(log)].decode(errors="replace").strip()
-    if text:
-        telling = _telling(text)
-        refused = [name for name in functions if any(f"prog '{name}'" in line for line in said)]
-        names = ", ".join(refused or functions)
-        return VerifierRejected(
-            f"the kernel refused program {names}: {telling}", log=text, telling=telling
-        )
-    if code == errno.EPERM and os.geteuid() != 0:
-        return Denied("only root may load programs", hint="run it as root, or start the service")
-    return KernelError("loading the object", code, detail=_reason(said))
-
-
-def _reason(said: Sequence[str]) -> str:
-    """What libbpf said last that is neither a summary nor its guess at memory limits."""
-    empty = ("failed to load object", "permission error while running as root")
-    return next((line for line in reversed(said) if not line.startswith(empty)), "")
-
-
-def _telling(log: str) -> str:
-    """The last line of a verifier log that is about the program."""
-    lines = [line for line in log.splitlines() if line and not line.startswith("processed ")]
-    return lines[-1].strip() if lines else log

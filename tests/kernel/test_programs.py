@@ -223,3 +223,9 @@ def test_an_interface_that_is_gone_takes_its_links_along(bpfman) -> None:
     bpfman.handler.prepare()
     assert bpfman.handler.get(loaded.kernel.id).link_ids == (link.id,)
     bpfman.handler.unload(loaded.kernel.id)
+
+
+def test_generic_mode_where_the_driver_has_no_other(bpfman) -> None:
+    part = bpfman.place()
+    loaded = bpfman.load(None, AttachPart("xdp", {**part.options, "iface": "lo"}))
+    assert ("XDP Mode", "generic") in loaded.links[0].rows

@@ -18,6 +18,7 @@ from bpfman_core.plugin import (
     links,
     programs,
 )
+from bpfman_xdp.modes import FLAGS
 
 VERDICTS = Verdicts(
     codes={
@@ -44,8 +45,6 @@ XDP = HookType(
     frags_flag=XDP_HAS_FRAGS,
 )
 
-_FLAGS = {"generic": 1 << 1, "native": 1 << 2, "offload": 1 << 3}  # XDP_FLAGS_*_MODE
-
 
 def attach(dispatcher: Fd, name: str, ifindex: int, mode: str) -> Fd:
     """Put the first dispatcher on an interface of this namespace.
@@ -54,7 +53,7 @@ def attach(dispatcher: Fd, name: str, ifindex: int, mode: str) -> Fd:
     else's, or gone.
     """
     try:
-        return links.create(dispatcher, ifindex, AttachType.XDP, flags=_FLAGS[mode])
+        return links.create(dispatcher, ifindex, AttachType.XDP, flags=FLAGS[mode])
     except KernelError as error:
         raise _explained(error, name, ifindex, mode) from error
 

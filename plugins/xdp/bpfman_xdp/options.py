@@ -2,9 +2,7 @@
 
 from bpfman_core.plugin import XDP_HAS_FRAGS, LoadOptions, LoadSettings, Options, option
 from bpfman_xdp.hook import VERDICTS
-
-AUTO = "auto"
-MODES = (AUTO, "native", "generic", "offload")
+from bpfman_xdp.modes import AUTO, FLAGS
 
 
 class XdpLoadOptions(LoadOptions):
@@ -46,7 +44,7 @@ class XdpOptions(Options):
         "--mode",
         help="Where packets are taken; auto is native, or generic where the driver cannot",
         default=AUTO,
-        choices=MODES,
+        choices=(AUTO, *FLAGS),
     )
     allow_tail_calls: bool = option(
         "--allow-tail-calls",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from bpfman_core.plugin import (
     Chain,
     Conflict,
     Host,
-    InvalidRequest,
     Link,
     LinkStatus,
     MapType,
@@ -29,9 +28,8 @@ from bpfman_core.plugin import (
     require_dispatcher,
 )
 from bpfman_xdp.hook import VERDICTS, XDP, attach
-from bpfman_xdp.options import AUTO, MODES, XdpLoadOptions, XdpOptions
-
-_CONFIGURED = {"drv": "native", "skb": "generic", "hw": "offload"}
+from bpfman_xdp.modes import AUTO, modes_for
+from bpfman_xdp.options import XdpLoadOptions, XdpOptions
 
 
 @hookimpl
@@ -54,7 +52,7 @@ def bpfman_validate(link: Link, host: Host) -> None:
     require_dispatcher(XDP)
     with netns.inside(link.options.netns):
         interfaces.index(link.options.iface)
-    _modes(link.options, host)
+    modes_for(link.options, host)
 
 
 @hookimpl
@@ -64,7 +62,7 @@ def bpfman_attach(link: Link, host: Host) -> Attached:
         ifindex = interfaces.index(options.iface)
         directory = host.pins / f"{namespace}-{ifindex}"
         chain = Chain(XDP, directory)
-        modes = _modes(options, host)
+        modes = modes_for(options, host)
         running = chain.read()
         if running is not None and options.mode not in (AUTO, running.facts["mode"]):
             raise Conflict(
@@ -156,22 +154,6 @@ def _member(link: Link) -> Member:
 def _is_program_array(map_id: int) -> bool:
     with maps.open_by_id(map_id) as held:
         return maps.info(held).type == MapType.PROG_ARRAY
-
-
-def _modes(options: XdpOptions, host: Host) -> Sequence[str]:
-    """The modes to try, in order."""
-    if options.mode != AUTO:
-        return (options.mode,)
-    word = host.interfaces.get(options.iface, {}).get("xdp_mode")
-    if word is None:
-        return ("native", "generic")
-    mode = _CONFIGURED.get(word, word)
-    if mode not in MODES[1:]:
-        raise InvalidRequest(
-            f"the configuration sets xdp_mode of {options.iface} to {word!r}",
-            hint=f"it can be {', '.join(_CONFIGURED)}",
-        )
-    return (mode,)
 
 
 def _hooks(link: Link, host: Host) -> Iterator[Path]:
