@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bpfman_core.api import FileSource, ImageSource
-from bpfman_core.errors import InvalidRequest
+from bpfman_core.errors import InvalidObject, InvalidRequest
 from bpfman_core.model import FileOrigin, ImageOrigin, Origin
 
 
@@ -26,7 +26,7 @@ def fetch(source: FileSource | ImageSource, seeds: Sequence[Path] | None) -> Byt
     Raises InvalidRequest, InvalidObject or NotFound.
     """
     if isinstance(source, FileSource):
-        data = source.data if source.data is not None else _read(Path(source.path))
+        data = source.data if source.data is not None else _for_another(Path(source.path))
         return Bytecode(data, FileOrigin(source.path))
     from bpfman_core.image import source as images
 
@@ -35,10 +35,22 @@ def fetch(source: FileSource | ImageSource, seeds: Sequence[Path] | None) -> Byt
     return Bytecode(found.data, origin, found.function)
 
 
-def _read(path: Path) -> bytes:
+def _for_another(path: Path) -> bytes:
+    """A file that a client names; what is relative to it, it must read itself."""
     if not path.is_absolute():
         raise InvalidRequest(f"{path} is not an absolute path")
+    return read(path)
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a file, within bounds. Raises InvalidRequest, InvalidObject."""
+    from bpfman_core.image.bytecode import OBJECT_LIMIT
+
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            data = file.read(OBJECT_LIMIT + 1)
     except OSError as error:
         raise InvalidRequest(f"cannot read {path}: {error.strerror}") from None
+    if len(data) > OBJECT_LIMIT:
+        raise InvalidObject(f"{path} has more than {OBJECT_LIMIT} bytes, too many for an object")
+    return data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from bpfman_core.api import (
     AttachPart,
@@ -22,10 +23,19 @@ from bpfman_core.model import LinkView, PluginInfo, ProgramView
 from bpfman_core.paths import Paths
 from bpfman_core.store import Store
 
+if TYPE_CHECKING:
+    from bpfman_core.registry import Registry
 
-def local(paths: Paths) -> Handler:
-    """A handler for the installation at `paths`. Raises InvalidRequest for a bad configuration."""
-    return Handler(Context(paths, load_config(paths.config), Store(paths.database)))
+
+def local(paths: Paths, registry: Registry | None = None) -> Handler:
+    """A handler for the installation at `paths`, with the plugins that were found already, if any.
+
+    Raises InvalidRequest for a bad configuration.
+    """
+    context = Context(paths, load_config(paths.config), Store(paths.database))
+    if registry is not None:
+        context.registry = registry
+    return Handler(context)
 
 
 class Handler:

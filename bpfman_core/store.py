@@ -19,8 +19,8 @@ from bpfman_core.model import LinkRecord, ProgramRecord
 
 _VERSION = 1
 _SCHEMA = f"""
-CREATE TABLE programs (id INTEGER PRIMARY KEY, record TEXT NOT NULL);
-CREATE TABLE links (
+CREATE TABLE IF NOT EXISTS programs (id INTEGER PRIMARY KEY, record TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS links (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     program_id INTEGER NOT NULL,
     record TEXT NOT NULL

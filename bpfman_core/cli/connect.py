@@ -11,6 +11,9 @@ from bpfman_core.api import Api
 from bpfman_core.errors import ServiceError
 from bpfman_core.rpc import probe
 
+REGISTRY = "bpfman.registry"
+"""Under this the plugins are kept in the root context, once a command has looked for them."""
+
 
 @contextmanager
 def connected(context: click.Context) -> Iterator[Api]:
@@ -18,7 +21,8 @@ def connected(context: click.Context) -> Iterator[Api]:
 
     Raises ServiceError where the user named a socket at which nobody listens.
     """
-    settings = context.find_root().obj
+    root = context.find_root()
+    settings = root.obj
     socket = settings.paths.socket
     if probe.available(socket):
         from bpfman_core.rpc.client import Client
@@ -32,4 +36,4 @@ def connected(context: click.Context) -> Iterator[Api]:
         )
     from bpfman_core.handler import local
 
-    yield local(settings.paths)
+    yield local(settings.paths, root.meta.get(REGISTRY))

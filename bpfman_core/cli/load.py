@@ -14,7 +14,6 @@ from bpfman_core.cli import render
 from bpfman_core.cli.connect import connected
 from bpfman_core.cli.greedy import ListOption
 from bpfman_core.cli.words import TypeGroup, only
-from bpfman_core.errors import InvalidRequest
 from bpfman_core.model import Json, PullPolicy
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -122,11 +121,9 @@ def _file(context: click.Context) -> FileSource:
     path: Path | None = context.params["path"]
     if path is None:
         raise click.UsageError("Missing option '-p' / '--path'.", context)
-    try:
-        with open(path, "rb") as file:
-            return FileSource(str(path.absolute()), file.read())
-    except OSError as error:
-        raise InvalidRequest(f"cannot read {path}: {error.strerror}") from None
+    from bpfman_core.bytecode import read
+
+    return FileSource(str(path.absolute()), read(path))
 
 
 def _image(context: click.Context) -> ImageSource:

@@ -9,6 +9,7 @@ import click
 
 from bpfman_core.bound import BoundType
 from bpfman_core.cli import render
+from bpfman_core.cli.connect import REGISTRY
 from bpfman_core.cli.greedy import GreedyCommand, GreedyGroup, ListOption
 from bpfman_core.errors import BpfmanError
 from bpfman_core.model import Json
@@ -24,11 +25,11 @@ def registry(context: click.Context) -> Registry:
     from bpfman_core.registry import Selection, discover
 
     root = context.find_root()
-    found = root.meta.get(__name__)
+    found = root.meta.get(REGISTRY)
     if found is None:
         config = load_config(root.obj.paths.config)
         found = discover(Selection.of(config.load_plugins, config.disable_plugins))
-        root.meta[__name__] = found
+        root.meta[REGISTRY] = found
     assert isinstance(found, Registry)
     return found
 

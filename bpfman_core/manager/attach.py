@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bpfman_core.api import AttachPart
 from bpfman_core.bound import BoundType
-from bpfman_core.errors import InvalidRequest
+from bpfman_core.errors import BpfmanError, InvalidRequest
 from bpfman_core.kernel import links, pins
 from bpfman_core.manager.context import Context
 from bpfman_core.model import Json, Link, LinkRecord, LinkState, ProgramRecord
@@ -69,9 +69,13 @@ def update(context: Context, record: LinkRecord, options: Mapping[str, Json]) ->
 
 
 def finish_update(context: Context, record: LinkRecord) -> None:
-    """Do again what an update that was cut short had begun."""
+    """Do an interrupted update again; if it cannot be done, the link stays as it is."""
     link = context.link(record)
-    _change(context, context.type(record.type), link, link, record)
+    try:
+        _change(context, context.type(record.type), link, link, record)
+    except BpfmanError:
+        context.store.put_link(replace(record, state=LinkState.ATTACHED))
+        raise
 
 
 def detach(context: Context, record: LinkRecord) -> None:

@@ -24,6 +24,9 @@ def path(bpfman):
 def test_files(bpfman, tmp_path, path) -> None:
     assert "No such file" in bpfman.fails("load", "file", "-p", "/none.o", *bpfman.xdp())
     assert "Is a directory" in bpfman.fails("load", "file", "-p", tmp_path, *bpfman.xdp())
+    assert "too many for an object" in bpfman.fails(
+        "load", "file", "-p", "/dev/zero", *bpfman.xdp()
+    )
     short = tmp_path / "short.o"
     short.write_bytes(path.read_bytes()[:500])
     assert "cut short" in bpfman.fails("load", "file", "-p", short, *bpfman.xdp())

@@ -38,21 +38,14 @@ LAYERS = {
         *("paths", "plan", "registry", "store"),
     },
     "handler": {
-        "api",
-        "bytecode",
-        "config",
-        "errors",
-        "lock",
-        "manager",
-        "model",
-        "paths",
-        "store",
+        *("api", "bytecode", "config", "errors", "lock", "manager", "model", "paths"),
+        *("registry", "store"),
     },
     "rpc": {"__init__", "api", "errors", "model"},
     "service": {"api", "errors", "rpc"},
     "cli": {
-        *("__init__", "api", "bound", "config", "errors", "globals", "handler", "image", "log"),
-        *("model", "options", "paths", "registry", "rpc", "service"),
+        *("__init__", "api", "bound", "bytecode", "config", "errors", "globals", "handler"),
+        *("image", "log", "model", "options", "paths", "registry", "rpc", "service"),
     },
 }
 """What each part of the core may use, besides itself."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 from bpfman_core.plugin import (
     Attached,
@@ -89,8 +88,14 @@ def bpfman_update(link: Link, host: Host) -> Attached:
 
 @hookimpl
 def bpfman_detach(link: Link, host: Host) -> None:
-    for directory in _hooks(link, host):
-        Chain(XDP, directory).remove(link.id)
+    if link.state:
+        Chain(XDP, host.pins / link.state["hook"]).remove(link.id)
+        return
+    for chain in _chains(host):  # the attach was cut short, and may have been anywhere
+        running = chain.read()
+        if running is not None and position(running.members, link.id) is not None:
+            chain.remove(link.id)
+        chain.collect()
 
 
 @hookimpl
@@ -130,9 +135,8 @@ def bpfman_render(link: Link, status: LinkStatus) -> dict[str, str]:
 
 @hookimpl
 def bpfman_recover(host: Host) -> None:
-    if host.pins.is_dir():
-        for directory in host.pins.iterdir():
-            Chain(XDP, directory).collect()
+    for chain in _chains(host):
+        chain.collect()
     require_dispatcher(XDP)
 
 
@@ -156,9 +160,7 @@ def _is_program_array(map_id: int) -> bool:
         return maps.info(held).type == MapType.PROG_ARRAY
 
 
-def _hooks(link: Link, host: Host) -> Iterator[Path]:
-    """Where the link may be in a chain: its own hook, or any if its attach was cut short."""
-    if link.state:
-        yield host.pins / link.state["hook"]
-    elif host.pins.is_dir():
-        yield from list(host.pins.iterdir())
+def _chains(host: Host) -> Iterator[Chain]:
+    if host.pins.is_dir():
+        for directory in list(host.pins.iterdir()):
+            yield Chain(XDP, directory)
