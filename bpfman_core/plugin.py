@@ -5,6 +5,8 @@ plugins.md` shows how they go together; the tracepoint plugin is the one to copy
 """
 
 from bpfman_core.dispatch.chain import Chain
+from bpfman_core.dispatch.chains import Chains
+from bpfman_core.dispatch.chains import rows as chain_rows
 from bpfman_core.dispatch.hook import HookType
 from bpfman_core.dispatch.members import Member, position
 from bpfman_core.dispatch.selftest import require_dispatcher
@@ -47,6 +49,7 @@ __all__ = [
     "Attached",
     "BpfmanError",
     "Chain",
+    "Chains",
     "Conflict",
     "Fd",
     "Full",
@@ -67,6 +70,7 @@ __all__ = [
     "ProgramType",
     "Unsupported",
     "Verdicts",
+    "chain_rows",
     "did_you_mean",
     "hookimpl",
     "interfaces",

@@ -46,7 +46,7 @@ XDP = HookType(
 )
 
 
-def attach(dispatcher: Fd, name: str, ifindex: int, mode: str) -> Fd:
+def put(dispatcher: Fd, name: str, ifindex: int, mode: str) -> Fd:
     """Put the first dispatcher on an interface of this namespace.
 
     Raises Unsupported where the driver lacks the mode, Conflict where the interface is somebody

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 from bpfman_core.plugin import (
     Attached,
     AttachType,
-    Chain,
+    Chains,
     Conflict,
     Host,
     Link,
     LinkStatus,
-    MapType,
-    Member,
     ProgramKind,
     ProgramType,
     Unsupported,
+    chain_rows,
     hookimpl,
     interfaces,
-    maps,
     netns,
-    position,
-    programs,
     require_dispatcher,
 )
-from bpfman_xdp.hook import VERDICTS, XDP, attach
+from bpfman_xdp.hook import XDP, put
 from bpfman_xdp.modes import AUTO, modes_for
 from bpfman_xdp.options import XdpLoadOptions, XdpOptions
+
+CHAINS = Chains(XDP)
 
 
 @hookimpl
@@ -60,107 +58,52 @@ def bpfman_attach(link: Link, host: Host) -> Attached:
     with netns.inside(options.netns) as namespace:
         ifindex = interfaces.index(options.iface)
         directory = host.pins / f"{namespace}-{ifindex}"
-        chain = Chain(XDP, directory)
-        modes = modes_for(options, host)
-        running = chain.read()
+        running = CHAINS.chain(directory).read()
         if running is not None and options.mode not in (AUTO, running.facts["mode"]):
             raise Conflict(
                 f"the programs on {options.iface} run in {running.facts['mode']} mode",
                 hint=f"attach with --mode {running.facts['mode']}, or leave it out",
             )
-        for mode in modes:
-            put = partial(attach, name=options.iface, ifindex=ifindex, mode=mode)
+        *preferred, last = modes_for(options, host)
+        for mode in preferred:
             try:
-                chain.add(_member(link), put, {"mode": mode})
-                break
+                return _attach(link, directory, ifindex, mode)
             except Unsupported:
-                if mode == modes[-1]:
-                    raise
-    return Attached(state={"hook": directory.name})
+                continue
+        return _attach(link, directory, ifindex, last)
 
 
 @hookimpl
 def bpfman_update(link: Link, host: Host) -> Attached:
-    chain = Chain(XDP, host.pins / link.state["hook"])
-    chain.change(link.id, link.options.priority, VERDICTS.encode(link.options.proceed_on))
-    return Attached(state=link.state)
+    return CHAINS.update(link, host)
 
 
 @hookimpl
 def bpfman_detach(link: Link, host: Host) -> None:
-    if link.state:
-        Chain(XDP, host.pins / link.state["hook"]).remove(link.id)
-        return
-    for chain in _chains(host):  # the attach was cut short, and may have been anywhere
-        running = chain.read()
-        if running is not None and position(running.members, link.id) is not None:
-            chain.remove(link.id)
-        chain.collect()
+    CHAINS.detach(link, host)
 
 
 @hookimpl
 def bpfman_status(link: Link, host: Host) -> LinkStatus:
-    running = Chain(XDP, host.pins / link.state["hook"]).read() if link.state else None
-    if running is None:
-        return LinkStatus(attached=False, detail="its interface or its pins are gone")
-    place = position(running.members, link.id)
-    if place is None:
-        return LinkStatus(attached=False, detail="it is no longer in the chain of its interface")
-    member = running.members[place]
-    return LinkStatus(
-        attached=True,
-        position=place,
-        facts={
-            "mode": running.facts["mode"],
-            "priority": member.priority,
-            "proceed_on": VERDICTS.names(member.proceed_on),
-        },
-    )
+    return CHAINS.status(link, host)
 
 
 @hookimpl
 def bpfman_render(link: Link, status: LinkStatus) -> dict[str, str]:
-    options, facts = link.options, status.facts
-    rows = {
-        "Priority": str(facts.get("priority", options.priority)),
-        "Iface": options.iface,
-        "Position": str(status.position),
-        "Proceed On": ", ".join(facts.get("proceed_on", options.proceed_on)),
-        "XDP Mode": str(facts.get("mode")),
-    }
-    if options.netns:
-        rows["Netns"] = options.netns
+    rows = chain_rows(link, status)
+    rows["XDP Mode"] = str(status.facts.get("mode"))
+    if link.options.netns:
+        rows["Netns"] = link.options.netns
     return rows
 
 
 @hookimpl
 def bpfman_recover(host: Host) -> None:
-    for chain in _chains(host):
-        chain.collect()
+    CHAINS.recover(host)
     require_dispatcher(XDP)
 
 
-def _member(link: Link) -> Member:
-    with link.program.open() as program:
-        used = programs.info(program).map_ids
-    return Member(
-        link=link.id,
-        program=link.program.id,
-        name=link.program.name,
-        priority=link.options.priority,
-        proceed_on=VERDICTS.encode(link.options.proceed_on),
-        tail_calls=any(_is_program_array(map_id) for map_id in used),
-        tail_calls_allowed=link.options.allow_tail_calls,
-        frags=link.program.options.frags,
-    )
-
-
-def _is_program_array(map_id: int) -> bool:
-    with maps.open_by_id(map_id) as held:
-        return maps.info(held).type == MapType.PROG_ARRAY
-
-
-def _chains(host: Host) -> Iterator[Chain]:
-    if host.pins.is_dir():
-        for directory in list(host.pins.iterdir()):
-            yield Chain(XDP, directory)
+def _attach(link: Link, directory: Path, ifindex: int, mode: str) -> Attached:
+    on_interface = partial(put, name=link.options.iface, ifindex=ifindex, mode=mode)
+    frags = link.program.options.frags
+    return CHAINS.attach(link, directory, on_interface, {"mode": mode}, frags=frags)

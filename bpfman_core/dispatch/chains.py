@@ -1,0 +1,109 @@
+"""The chains of a program type: what the hooks of its plugin do, once for all such plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bpfman_core.dispatch.chain import Chain
+from bpfman_core.dispatch.hook import Attach, HookType
+from bpfman_core.dispatch.members import Member, position
+from bpfman_core.kernel import maps, programs
+from bpfman_core.kernel.maps import MapType
+from bpfman_core.model import Attached, Host, Json, Link, LinkStatus
+
+
+@dataclass(frozen=True)
+class Chains:
+    """All chains on hooks of one type, each in a directory of its own under the plugin's pins.
+
+    A link's options must have `priority`, `proceed_on` (names of verdicts) and `allow_tail_calls`;
+    its state is `{"hook": name of the directory}`.
+    """
+
+    hook: HookType
+
+    def chain(self, directory: Path) -> Chain:
+        """The chain in a directory, whether there is one or not."""
+        return Chain(self.hook, directory)
+
+    def attach(
+        self, link: Link, directory: Path, attach: Attach, facts: Mapping[str, Json], *, frags: bool
+    ) -> Attached:
+        """Make a link's program a member; `attach` and `facts` are for the first one."""
+        self.chain(directory).add(self._member(link, frags), attach, facts)
+        return Attached(state={"hook": directory.name})
+
+    def update(self, link: Link, host: Host) -> Attached:
+        """Give the member the priority and proceed-on set of the link's options."""
+        codes = self.hook.verdicts.encode(link.options.proceed_on)
+        self._of(link, host).change(link.id, link.options.priority, codes)
+        return Attached(state=link.state)
+
+    def detach(self, link: Link, host: Host) -> None:
+        """Take the member out, wherever it is if its attach was cut short."""
+        if link.state:
+            self._of(link, host).remove(link.id)
+            return
+        for chain in self._all(host):
+            running = chain.read()
+            if running is not None and position(running.members, link.id) is not None:
+                chain.remove(link.id)
+            chain.collect()
+
+    def status(self, link: Link, host: Host) -> LinkStatus:
+        """Where the member is now; the facts are the chain's own and what the member runs with."""
+        running = self._of(link, host).read() if link.state else None
+        if running is None:
+            return LinkStatus(attached=False, detail="its interface or its pins are gone")
+        place = position(running.members, link.id)
+        if place is None:
+            return LinkStatus(attached=False, detail="it is no longer among those on its hook")
+        member = running.members[place]
+        proceed_on = self.hook.verdicts.names(member.proceed_on)
+        now = {"priority": member.priority, "proceed_on": proceed_on}
+        return LinkStatus(attached=True, position=place, facts={**running.facts, **now})
+
+    def recover(self, host: Host) -> None:
+        """Remove what an earlier process left half-made."""
+        for chain in self._all(host):
+            chain.collect()
+
+    def _of(self, link: Link, host: Host) -> Chain:
+        return self.chain(host.pins / link.state["hook"])
+
+    def _all(self, host: Host) -> Iterator[Chain]:
+        if host.pins.is_dir():
+            for directory in list(host.pins.iterdir()):
+                yield self.chain(directory)
+
+    def _member(self, link: Link, frags: bool) -> Member:
+        with link.program.open() as program:
+            used = programs.info(program).map_ids
+        return Member(
+            link=link.id,
+            program=link.program.id,
+            name=link.program.name,
+            priority=link.options.priority,
+            proceed_on=self.hook.verdicts.encode(link.options.proceed_on),
+            tail_calls=any(_is_program_array(map_id) for map_id in used),
+            tail_calls_allowed=link.options.allow_tail_calls,
+            frags=frags,
+        )
+
+
+def rows(link: Link, status: LinkStatus) -> dict[str, str]:
+    """The rows that every member shows, as it runs now, else as it was asked for."""
+    options, facts = link.options, status.facts
+    return {
+        "Priority": str(facts.get("priority", options.priority)),
+        "Iface": options.iface,
+        "Position": str(status.position),
+        "Proceed On": ", ".join(facts.get("proceed_on", options.proceed_on)),
+    }
+
+
+def _is_program_array(map_id: int) -> bool:
+    with maps.open_by_id(map_id) as held:
+        return maps.info(held).type == MapType.PROG_ARRAY
