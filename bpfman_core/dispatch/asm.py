@@ -15,6 +15,7 @@ _MOV64 = 0xBF
 _MOV64_IMM = 0xB7
 _MOV32_IMM = 0xB4
 _LOAD64_IMM = 0x18
+_JUMP = 0x05
 _JEQ32_IMM = 0x16
 _JNE32_IMM = 0x56
 _CALL = 0x85
@@ -75,6 +76,10 @@ class Assembler:
         self._emit(
             Instruction(_LOAD64_IMM, text, dst, _PSEUDO_MAP_FD, immediate=descriptor, words=2)
         )
+
+    def jump(self, target: str) -> None:
+        """Jump in any case."""
+        self._emit(Instruction(_JUMP, f"goto {target}@{{target}}", target=target))
 
     def jump_if_equal(self, register: int, value: int, target: str) -> None:
         """Jump where the lower half of `register` equals `value`."""

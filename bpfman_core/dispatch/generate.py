@@ -47,6 +47,8 @@ def generate(chain: Sequence[frozenset[int]], table: int, verdicts: Verdicts) ->
     _return(asm, "open", verdicts.open)
     if len(reached) > 1:
         _return(asm, "closed", verdicts.closed)
+    if verdicts.returns:
+        _translate(asm, verdicts)
     functions = [("dispatcher", 0)]
     for index in range(len(reached)):
         functions.append((f"slot{index}", asm.position))
@@ -76,7 +78,7 @@ def _call_member(
     if proceed_on:
         asm.jump_unless_equal(R0, _hot(proceed_on, verdicts), f"other{index}")
     else:
-        _end_with_verdict(asm, index)
+        _end_with_verdict(asm, index, verdicts)
 
 
 def _judge(asm: Assembler, index: int, proceed_on: frozenset[int], verdicts: Verdicts) -> None:
@@ -84,13 +86,27 @@ def _judge(asm: Assembler, index: int, proceed_on: frozenset[int], verdicts: Ver
     asm.label(f"other{index}")
     for code in sorted(proceed_on - {_hot(proceed_on, verdicts)}):
         asm.jump_if_equal(R0, code, f"next{index + 1}")
-    _end_with_verdict(asm, index)
+    _end_with_verdict(asm, index, verdicts)
 
 
-def _end_with_verdict(asm: Assembler, index: int) -> None:
+def _end_with_verdict(asm: Assembler, index: int, verdicts: Verdicts) -> None:
     """Return the member's verdict, unless it did not run at all."""
     asm.jump_if_equal(R0, MISSED, "closed" if index else "open")
+    if verdicts.returns:
+        asm.jump("final")
+    else:
+        asm.exit()
+
+
+def _translate(asm: Assembler, verdicts: Verdicts) -> None:
+    """Return what the kernel is to be given for a final verdict, where that is another code."""
+    asm.label("final")
+    for code, returned in verdicts.returns.items():
+        asm.jump_if_equal(R0, code, f"return{returned}")
+    asm.set32(R0, verdicts.unknown)
     asm.exit()
+    for returned in dict.fromkeys(verdicts.returns.values()):
+        _return(asm, f"return{returned}", returned)
 
 
 def _return(asm: Assembler, label: str, verdict: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bpfman_core.errors import InvalidRequest, did_you_mean
 
@@ -18,6 +18,8 @@ class Verdicts:
     end      the verdict when the last member's code was in its proceed-on set
     open     the verdict when slot 0 is empty: the table is gone, so nobody guards this hook now
     closed   the verdict when a later slot did not run: a member that should have judged did not
+    returns  what the kernel is given for a member's final code; empty: the code itself
+    unknown  what it is given for a code that is not in `returns`, if that is not empty
     """
 
     codes: Mapping[str, int]
@@ -26,6 +28,12 @@ class Verdicts:
     end: int
     open: int
     closed: int
+    returns: Mapping[int, int] = field(default_factory=dict)
+    unknown: int = 0
+
+    def returned(self, code: int) -> int:
+        """What the kernel is given where `code` is final."""
+        return self.returns.get(code, self.unknown) if self.returns else code
 
     def encode(self, names: Iterable[str]) -> frozenset[int]:
         """Codes of the named verdicts. Raises InvalidRequest for a name that is none."""

@@ -53,6 +53,8 @@ TC = HookType(
         end=0,
         open=0,
         closed=2,
+        returns={0: 0, 2: 2, 7: 7, 4: 2, 8: 2},
+        unknown=-1,
     ),
 )
 

@@ -18,5 +18,5 @@ def judge(
         if code is None:
             return (verdicts.closed if index else verdicts.open), index
         if code not in goes_on_at:
-            return code, index + 1
+            return verdicts.returned(code), index + 1
     return verdicts.end, len(members)

@@ -19,7 +19,7 @@ TABLE = 77
 CONTEXT = object()
 
 MOVE, SET64, SET32, LOAD_MAP = 0xBF, 0xB7, 0xB4, 0x18
-JEQ32, JNE32, CALL, EXIT = 0x16, 0x56, 0x85, 0x95
+JUMP, JEQ32, JNE32, CALL, EXIT = 0x05, 0x16, 0x56, 0x85, 0x95
 
 
 @dataclass
@@ -49,6 +49,8 @@ class Machine:
                 assert value == 12
                 if self.tail_call():
                     return self.registers[0]
+            elif opcode == JUMP:
+                at += offset
             elif opcode in (JEQ32, JNE32):
                 equal = self.registers[dst] == value
                 at += offset if equal == (opcode == JEQ32) else 0
