@@ -23,7 +23,7 @@ from bpfman_core.errors import (
     did_you_mean,
 )
 from bpfman_core.hookspecs import hookimpl
-from bpfman_core.kernel import interfaces, links, maps, netns, pins, programs, tracepoint
+from bpfman_core.kernel import interfaces, links, maps, netns, pins, programs, tcx, tracepoint
 from bpfman_core.kernel.fd import Fd
 from bpfman_core.kernel.links import AttachType
 from bpfman_core.kernel.maps import MapType
@@ -82,5 +82,6 @@ __all__ = [
     "position",
     "programs",
     "require_dispatcher",
+    "tcx",
     "tracepoint",
 ]

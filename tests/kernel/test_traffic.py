@@ -6,8 +6,9 @@ import random
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytest
 
@@ -65,13 +66,29 @@ class Model:
         self.versions.append(trace)
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A hook: the program type's word, options that name it, its object, and what goes on."""
+
+    word: str
+    options: Mapping[str, str]
+    object: str
+    goes_on: str
+
+
+XDP = Kind("xdp", {}, "tests/chain_trace", "pass")
+INGRESS = Kind("tc", {"direction": "ingress"}, "tests/chain_trace_tc", "pipe")
+EGRESS = Kind("tc", {"direction": "egress"}, "tests/chain_trace_tc", "pipe")
+
+
 class Changer:
     """Makes one random change after the other; never empties the chain."""
 
-    def __init__(self, handler: Handler, veth: Veth, programs: list[int]) -> None:
+    def __init__(self, handler: Handler, veth: Veth, kind: Kind, programs: list[int]) -> None:
         self.random = random.Random(7)
         self.handler = handler
         self.veth = veth
+        self.kind = kind
         self.programs = programs
         self.model = Model()
         self.attach(0)
@@ -92,7 +109,7 @@ class Changer:
         priority, goes_on, options = self.options()
         near = self.veth.near
         place = {"iface": near.name, "netns": str(near.namespace.path)}
-        part = AttachPart("xdp", {**place, **options})
+        part = AttachPart(self.kind.word, {**place, **self.kind.options, **options})
         link = self.handler.attach(self.programs[signer], part)
         self.model.links[link.id] = (priority, link.id, signer, goes_on)
         self.model.note()
@@ -110,20 +127,23 @@ class Changer:
 
     def options(self) -> tuple[int, bool, dict[str, object]]:
         priority, goes_on = self.random.randrange(5), self.random.random() < 0.7
-        verdicts = ["pass"] if goes_on else ["drop"]
+        verdicts = [self.kind.goes_on] if goes_on else ["redirect"]
         return priority, goes_on, {"priority": priority, "proceed_on": verdicts}
 
 
-def test_no_packet_is_lost_or_sees_half_a_chain(bpf_object, bpfman_paths, veth) -> None:
-    path = bpf_object("tests/chain_trace")
+@pytest.mark.parametrize("kind", [XDP, INGRESS, EGRESS], ids=["xdp", "tc-ingress", "tc-egress"])
+def test_no_packet_is_lost_or_sees_half_a_chain(bpf_object, bpfman_paths, veth, kind) -> None:
+    path = bpf_object(kind.object)
     handler = local(bpfman_paths)
-    wanted = tuple(ProgramRequest(f"signer{number}", "xdp") for number in range(SIGNERS))
+    wanted = tuple(ProgramRequest(f"signer{number}", kind.word) for number in range(SIGNERS))
     source = FileSource(str(path), path.read_bytes())
     loaded = handler.load(LoadRequest(source, wanted))
-    changer = Changer(handler, veth, [view.kernel.id for view in loaded])
+    changer = Changer(handler, veth, kind, [view.kernel.id for view in loaded])
 
-    with veth.near.listen() as behind:
-        with traffic(veth.far):
+    leaving = kind is EGRESS
+    sender, receiver = (veth.near, veth.far) if leaving else (veth.far, veth.near)
+    with receiver.listen() as behind:
+        with traffic(sender):
             behind.wait_for(1)
             for _ in range(CHANGES):
                 changer.change()
