@@ -30,9 +30,13 @@ Json = Any
 
 @dataclass(frozen=True)
 class LoadSettings:
-    """How the kernel shall load a program, where its type alone does not say."""
+    """How the kernel shall load a program, where its type alone does not say.
+
+    `attach_to` is the kernel function that a tracing program is bound to when it is loaded.
+    """
 
     flags: int = 0
+    attach_to: str | None = None
 
 
 class LoadOptions(Options):

@@ -23,7 +23,18 @@ from bpfman_core.errors import (
     did_you_mean,
 )
 from bpfman_core.hookspecs import hookimpl
-from bpfman_core.kernel import interfaces, links, maps, netns, pins, programs, tcx, tracepoint
+from bpfman_core.kernel import (
+    interfaces,
+    links,
+    maps,
+    netns,
+    pins,
+    probe,
+    programs,
+    symbols,
+    tcx,
+    tracepoint,
+)
 from bpfman_core.kernel.fd import Fd
 from bpfman_core.kernel.links import AttachType
 from bpfman_core.kernel.maps import MapType
@@ -80,8 +91,10 @@ __all__ = [
     "option",
     "pins",
     "position",
+    "probe",
     "programs",
     "require_dispatcher",
+    "symbols",
     "tcx",
     "tracepoint",
 ]

@@ -13,7 +13,7 @@ from bpfman_core.bound import BoundType
 from bpfman_core.cli import render
 from bpfman_core.cli.connect import connected
 from bpfman_core.cli.greedy import ListOption
-from bpfman_core.cli.words import TypeGroup, only
+from bpfman_core.cli.words import TypeGroup, only, registry
 from bpfman_core.model import Json, PullPolicy
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -50,7 +50,7 @@ _COMMON: tuple[Decorator, ...] = (
     _list(
         "--programs",
         mark=":",
-        metavar="TYPE:NAME...",
+        metavar="TYPE:NAME[:TARGET]...",
         help="Load these, attach none: all of them or none.",
     ),
     render.output_option,
@@ -84,13 +84,21 @@ def _without_type(context: click.Context) -> None:
         )
     if values["name"]:
         raise click.UsageError("--programs names the programs: leave out --name", context)
-    requests = tuple(_program(word) for word in values["programs"])
+    requests = tuple(_program(context, word) for word in values["programs"])
     _load(context, requests, None)
 
 
-def _program(word: str) -> ProgramRequest:
-    kind, _, name = word.partition(":")
-    return ProgramRequest(name or None, kind)
+def _program(context: click.Context, text: str) -> ProgramRequest:
+    """TYPE:NAME, or TYPE:NAME:TARGET where the type has a load option that must be given."""
+    word, name, target = (text.split(":", 2) + ["", ""])[:3]
+    options: dict[str, Json] = {}
+    if target:
+        fields = registry(context).type(word).type.load_options.fields()
+        required = [field.name for field in fields if field.required]
+        if not required:
+            raise click.UsageError(f"{text}: a {word} program has no target when it is loaded")
+        options[required[0]] = target
+    return ProgramRequest(name or None, word, options)
 
 
 def _load(

@@ -19,6 +19,8 @@ class AttachType(IntEnum):
     """The members of enum bpf_attach_type in use."""
 
     NONE = 0
+    TRACE_FENTRY = 24
+    TRACE_FEXIT = 25
     XDP = 37
     PERF_EVENT = 41
     TCX_INGRESS = 46

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bpfman_core.errors import InvalidObject, InvalidRequest
+from bpfman_core.errors import InvalidObject, InvalidRequest, did_you_mean
 from bpfman_core.globals import GlobalWrite
-from bpfman_core.kernel import libbpf, maps
+from bpfman_core.kernel import libbpf, maps, symbols
 from bpfman_core.kernel.fd import Fd
 from bpfman_core.kernel.refusal import explain
 
@@ -27,6 +27,7 @@ class ObjectProgram:
     kind: int
     expected_attach_type: int = 0
     flags: int = 0
+    attach_to: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def load(
         opened.share(reuse)
         code = opened.library.bpf_object__load(opened.handle)
         if code:
-            raise explain(-code, log, said, [program.function for program in wanted])
+            raise explain(-code, log, said, {each.function: each.kind for each in wanted})
         return opened.contents([program.function for program in wanted])
 
 
@@ -97,6 +98,16 @@ class _Opened:
         self.library.bpf_program__set_type(program, wanted.kind)
         self.library.bpf_program__set_expected_attach_type(program, wanted.expected_attach_type)
         self.library.bpf_program__set_flags(program, wanted.flags)
+        if wanted.attach_to is not None:
+            self._bind(program, wanted.attach_to)
+
+    def _bind(self, program: int, function: str) -> None:
+        if self.library.bpf_program__set_attach_target(program, 0, function.encode()):
+            names = set(symbols.functions())
+            raise InvalidRequest(
+                f"this kernel has no function {function!r} to attach to",
+                hint=did_you_mean(function, names),
+            )
 
     def write(self, write: GlobalWrite) -> None:
         size = ctypes.c_size_t()

@@ -5,26 +5,37 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from bpfman_core.errors import BpfmanError, Denied, KernelError, VerifierRejected
+from bpfman_core.errors import BpfmanError, Denied, KernelError, Unsupported, VerifierRejected
+from bpfman_core.kernel.programs import kind_name
 
 
 def explain(
-    code: int, log: mmap.mmap, said: Sequence[str], functions: Sequence[str]
+    code: int, log: mmap.mmap, said: Sequence[str], wanted: Mapping[str, int]
 ) -> BpfmanError:
-    """The error for `code`, out of the verifier's log (up to its first NUL) and libbpf's words."""
+    """The error for `code`, out of the verifier's log (up to its first NUL) and libbpf's words.
+
+    `wanted` are the functions that were to be loaded, and their program types' numbers.
+    """
     length = log.find(b"\0")
     text = log[: length if length >= 0 else len(log)].decode(errors="replace").strip()
     if text:
         telling = _telling(text)
-        refused = [name for name in functions if any(f"prog '{name}'" in line for line in said)]
-        names = ", ".join(refused or functions)
+        refused = [name for name in wanted if any(f"prog '{name}'" in line for line in said)]
+        names = ", ".join(refused or wanted)
         return VerifierRejected(
             f"the kernel refused program {names}: {telling}", log=text, telling=telling
         )
     if code == errno.EPERM and os.geteuid() != 0:
         return Denied("only root may load programs", hint="run it as root, or start the service")
+    if code == errno.EPERM:
+        kinds = " and ".join(sorted({kind_name(kind) for kind in wanted.values()}))
+        return Unsupported(
+            f"this kernel refuses {kinds} programs even to root",
+            feature=kinds,
+            hint="it is hardened, or locked down",
+        )
     return KernelError("loading the object", code, detail=_reason(said))
 
 

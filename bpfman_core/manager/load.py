@@ -111,8 +111,12 @@ def _owner(context: Context, owner_id: int | None) -> ProgramRecord | None:
 
 def _settings(chosen: _Chosen) -> ObjectProgram:
     kind = chosen.bound.type
-    flags = chosen.options.settings().flags
-    return ObjectProgram(chosen.function.name, kind.kind, kind.expected_attach_type, flags)
+    settings = chosen.options.settings()
+    return ObjectProgram(
+        *(chosen.function.name, kind.kind, kind.expected_attach_type),
+        flags=settings.flags,
+        attach_to=settings.attach_to,
+    )
 
 
 def _shared(context: Context, owner: ProgramRecord | None) -> Callable[[str], Fd | None]:
