@@ -90,7 +90,8 @@ def _without_type(context: click.Context) -> None:
 
 def _program(context: click.Context, text: str) -> ProgramRequest:
     """TYPE:NAME, or TYPE:NAME:TARGET where the type has a load option that must be given."""
-    word, name, target = (text.split(":", 2) + ["", ""])[:3]
+    word, _, rest = text.partition(":")
+    name, _, target = rest.partition(":")
     options: dict[str, Json] = {}
     if target:
         fields = registry(context).type(word).type.load_options.fields()

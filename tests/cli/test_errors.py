@@ -37,7 +37,7 @@ def test_wrong_usage(bpfman, path) -> None:
     load = ("load", "file", "-p", path, "-n", "first")
     assert "'high' is not a valid integer" in bpfman.misused(*load, *bpfman.xdp("high"))
     assert "Missing option '-i' / '--iface'" in bpfman.misused(*load, "xdp", "-p", 1)
-    assert "installed: tracepoint, xdp" in bpfman.misused(*load, "xpd", "--iface", "lo")
+    assert "did you mean xdp" in bpfman.misused(*load, "xpd", "--iface", "lo")
     assert "name a program type" in bpfman.misused(*load)
     assert "Missing option '-p' / '--path'" in bpfman.misused("load", "file", *bpfman.xdp())
     assert "'pas' is not one of" in bpfman.misused(*load, *bpfman.xdp(1, "--proceed-on", "pas"))
