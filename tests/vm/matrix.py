@@ -1,0 +1,118 @@
+"""Runs kernel tests under stock kernels, and writes down which feature works on which.
+
+matrix.py [--write] [LINE...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import machine
+from kernels import LINES, fetch
+
+ROOT = Path(__file__).parents[2]
+STORE = ROOT / ".kernels"
+TIMEOUT = 1500.0  # seconds
+
+FEATURES = {
+    "xdp, native": "test_programs.py::test_members_run_in_order_of_priority",
+    "xdp, generic": "test_programs.py::test_both_xdp_modes",
+    "xdp, update": "test_programs.py::test_update_moves_a_running_member",
+    "tc, ingress": "test_tc.py::test_counts_and_order[ingress-tc]",
+    "tc, egress": "test_tc.py::test_counts_and_order[egress-tc]",
+    "tcx, ingress": "test_tc.py::test_counts_and_order[ingress-tcx]",
+    "tcx, egress": "test_tc.py::test_counts_and_order[egress-tcx]",
+    "tracepoint": "test_programs.py::test_a_tracepoint_counts_each_call",
+    "kprobe": "test_kprobe.py::test_counts_until_it_is_detached[kprobe]",
+    "kretprobe": "test_kprobe.py::test_counts_until_it_is_detached[kretprobe]",
+    "kprobe, near misses": "test_kprobe.py::test_what_cannot_be_probed",
+    "uprobe": "test_uprobe.py::test_exact_counts_until_it_is_detached[uprobe]",
+    "uretprobe": "test_uprobe.py::test_exact_counts_until_it_is_detached[uretprobe]",
+    "fentry": "test_fentry.py::test_counts_until_it_is_detached[fentry]",
+    "fexit": "test_fentry.py::test_counts_until_it_is_detached[fexit]",
+    "dispatcher's rule": "test_dispatch_semantics.py::test_every_verdict_in_every_set_of_one[xdp]",
+}
+"""What is proven, each by a test of tests/kernel."""
+
+MUST = {"6.1": ("kprobe", "tracing"), "6.12": ("kprobe", "tracing", "tcx")}
+"""Features that no test may be skipped for want of, by kernel line."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("lines", nargs="*", help=", ".join(LINES))
+    parser.add_argument("--write", action="store_true", help="write docs/kernels.md")
+    chosen = parser.parse_args()
+    results, good = {}, True
+    for line in chosen.lines or LINES:
+        kernel = fetch(line, STORE)
+        begin = time.monotonic()
+        status, output = machine.run(kernel, _command(line), timeout=TIMEOUT)
+        results[kernel.release] = _results(output)
+        print(f"{kernel.release}: exit status {status}, {time.monotonic() - begin:.0f} s")
+        if status != 0:
+            print(output)
+            good = False
+    if chosen.write:
+        results[platform.release()] = _results(_here())
+        (ROOT / "docs/kernels.md").write_text(_page(results))
+    return 0 if good else 1
+
+
+def _command(line: str) -> str:
+    must = ",".join(("root", "ip", "libbpf", "dispatcher", *MUST[line]))
+    return f"cd {ROOT} && BPFMAN_TEST_MUST_RUN={must} {_pytest()}"
+
+
+def _pytest() -> str:
+    tests = " ".join(sorted({f"'tests/kernel/{test}'" for test in FEATURES.values()}))
+    return f"{sys.executable} -m pytest -v -p no:cacheprovider -o timeout=0 {tests}"
+
+
+def _here() -> str:
+    command = ["bash", "-c", _pytest()]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+
+
+def _results(output: str) -> dict[str, str]:
+    """What became of each feature: `yes`, `no` where a test was skipped, `FAILED`."""
+    found = re.findall(r"tests/kernel/(\S+?) (PASSED|SKIPPED|FAILED|ERROR)", output)
+    words = {"PASSED": "yes", "SKIPPED": "no"}
+    results = {}
+    for feature, test in FEATURES.items():
+        outcomes = {words.get(how, "FAILED") for name, how in found if name.startswith(test)}
+        results[feature] = "FAILED" if "FAILED" in outcomes else ", ".join(sorted(outcomes))
+    return results
+
+
+def _page(results: dict[str, dict[str, str]]) -> str:
+    heading = " | ".join(results)
+    rows = [
+        f"| {feature} | " + " | ".join(results[release][feature] for release in results) + " |"
+        for feature in FEATURES
+    ]
+    return "\n".join(
+        [
+            "# Kernels",
+            "",
+            "Which feature was proven on which kernel: by a test that loaded, attached, triggered the",
+            "event, and read the count. `make test-vm` runs them on stock kernels of Debian in an",
+            "emulated machine and writes this page; the last column is the kernel it was run on. `no`",
+            "means that the kernel lacks what is needed, and bpfman says so.",
+            "",
+            f"| | {heading} |",
+            "|---" * (len(results) + 1) + "|",
+            *rows,
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
