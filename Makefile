@@ -1,6 +1,7 @@
 # make setup   what bpfman needs on this machine, and .venv/bin/bpfman
 # make demo    the tutorial, on a real kernel
-# make test    lint, types, tests
+# make test    lint, types, tests, on this kernel and on emulated ones
+# make test-vm the latter alone; writes docs/kernels.md
 # make bench   the benchmarks
 
 PYTHON := /usr/bin/python3
@@ -8,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := python3-venv clang llvm libbpf1 libbpf-dev linux-libc-dev gcc libc6-dev \
 	iproute2 iputils-ping bpftool
+VM_PACKAGES := qemu-system-x86 qemu-system-common busybox-static
 
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 SEEDS := bpfman_core/image/seeds/index.json
@@ -46,6 +48,13 @@ lint: setup
 
 test: lint
 	@$(BIN)/pytest
+	@scripts/install-packages $(VM_PACKAGES)
+	@$(BIN)/python tests/vm/matrix.py
+
+# Kernels other than this one, emulated: what it lacks is proven there.
+test-vm: setup
+	@scripts/install-packages $(VM_PACKAGES)
+	@$(BIN)/python tests/vm/matrix.py --write
 
 bench: setup
 	@$(BIN)/python -m benchmarks
@@ -55,4 +64,4 @@ clean:
 	@rm -rf $(VENV) $(dir $(SEEDS)) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find $(CODE) tests -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: all setup packages programs demo lint test bench clean
+.PHONY: all setup packages programs demo lint test test-vm bench clean

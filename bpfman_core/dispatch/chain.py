@@ -84,7 +84,7 @@ class Chain:
             self._become(others, running, None, {})
 
     def collect(self) -> None:
-        """Remove what an earlier process left half-made: tables that no dispatcher uses."""
+        """Remove what is left of an interface that is gone, and tables that no dispatcher uses."""
         running = self._running()
         if running is None:
             self._leave(None)

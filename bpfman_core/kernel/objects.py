@@ -102,8 +102,11 @@ class _Opened:
             self._bind(program, wanted.attach_to)
 
     def _bind(self, program: int, function: str) -> None:
-        if self.library.bpf_program__set_attach_target(program, 0, function.encode()):
-            names = set(symbols.functions())
+        # asked beforehand, as libbpf 1.1 leaves descriptors open where it does not find a function
+        names = set(symbols.functions())
+        if (names and function not in names) or self.library.bpf_program__set_attach_target(
+            program, 0, function.encode()
+        ):
             raise InvalidRequest(
                 f"this kernel has no function {function!r} to attach to",
                 hint=did_you_mean(function, names),
