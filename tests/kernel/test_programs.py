@@ -229,3 +229,32 @@ def test_generic_mode_where_the_driver_has_no_other(bpfman) -> None:
     part = bpfman.place()
     loaded = bpfman.load(None, AttachPart("xdp", {**part.options, "iface": "lo"}))
     assert ("XDP Mode", "generic") in loaded.links[0].rows
+
+
+def test_programs_of_several_types_out_of_one_object(bpfman) -> None:
+    path = bpfman.compiled("tests/mixed")
+    source = FileSource(str(path), path.read_bytes())
+    wanted = (
+        *(ProgramRequest("on_xdp", "xdp"), ProgramRequest("on_tc", "tc")),
+        ProgramRequest("on_tracepoint", "tracepoint"),
+    )
+    loaded = bpfman.handler.load(LoadRequest(source, wanted))
+    assert [view.type for view in loaded] == ["xdp", "tc", "tracepoint"]
+    assert len({view.map_pin_path for view in loaded}) == 1
+    xdp, tc, tracepoint = (view.kernel.id for view in loaded)
+
+    ingress = {**bpfman.place().options, "direction": "ingress"}
+    bpfman.handler.attach(xdp, bpfman.place())
+    bpfman.handler.attach(tc, AttachPart("tc", ingress))
+    name = {"tracepoint": "syscalls/sys_enter_getpriority"}
+    bpfman.handler.attach(tracepoint, AttachPart("tracepoint", name))
+    bpfman.delivered(5)
+    for _ in range(3):
+        os.getpriority(os.PRIO_PROCESS, 0)
+    with pins.open_pin(bpfman.paths.map_pin(xdp, ".bss")) as held:
+        assert struct.unpack("=QQQ", maps.lookup(held, bytes(4))) == (5, 5, 3)
+
+    broken = (*wanted, ProgramRequest("on_xdp", "tc"))
+    with pytest.raises(InvalidRequest):
+        bpfman.handler.load(LoadRequest(source, broken))
+    assert len(bpfman.handler.list(ListRequest())) == 3
