@@ -39,11 +39,20 @@ def fetch(line: str, store: Path) -> Kernel:
 
 def _newest(metapackage: str) -> str:
     """A metapackage depends on the package of the kernel that is newest today."""
-    depends = _run("apt-cache", "depends", metapackage)
-    found = re.search(r"Depends: (linux-image-\d\S+)", depends)
+    found = _dependency(metapackage)
     if found is None:
-        raise SystemExit(f"apt knows no kernel {metapackage}: run `apt-get update`")
-    return found[1]
+        _run("apt-get", "update", "-q")
+        found = _dependency(metapackage)
+    if found is None:
+        raise SystemExit(f"apt offers no {metapackage}: bookworm and bookworm-security have it")
+    return found
+
+
+def _dependency(metapackage: str) -> str | None:
+    command = ["apt-cache", "depends", metapackage]
+    depends = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    found = re.search(r"Depends: (linux-image-\d\S+)", depends)
+    return found[1] if found else None
 
 
 def _unpack(package: str, store: Path, directory: Path) -> None:
