@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bpfman_core.model import Json, LinkView, PluginInfo, ProgramView, PullPolicy
+from bpfman_core.model import ChainView, Json, LinkView, PluginInfo, ProgramView, PullPolicy
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,13 @@ class Api(Protocol):
 
     def get_link(self, link_id: int) -> LinkView:
         """One link with all details."""
+        ...
+
+    def chains(self, netns: str | None) -> tuple[ChainView, ...]:
+        """The hooks that can hold several programs, with those on them; `netns` is a path.
+
+        Without it: ours in every namespace, and those of others in the one the work is done in.
+        """
         ...
 
     def plugins(self) -> tuple[PluginInfo, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from bpfman_core.errors import BpfmanError, PluginError
-from bpfman_core.model import Attached, Host, Link, LinkStatus, ProgramType
+from bpfman_core.model import Attached, ChainView, Host, Link, LinkStatus, ProgramType
 
 T = TypeVar("T")
 
@@ -57,6 +57,11 @@ class BoundType:
     def recover(self, links: Sequence[Link], host: Host) -> None:
         """See `hookspecs.bpfman_recover`."""
         self._call("bpfman_recover", links=links, host=host)
+
+    def chains(self, links: Sequence[Link], host: Host, netns: str | None) -> tuple[ChainView, ...]:
+        """See `hookspecs.bpfman_chains`."""
+        shown = self._call("bpfman_chains", links=links, host=host, netns=netns) or ()
+        return tuple(cast("Sequence[ChainView]", shown))
 
     def _has(self, hook: str) -> bool:
         return bool(getattr(self.hooks, hook).get_hookimpls())

@@ -19,7 +19,7 @@ from bpfman_core.errors import Denied
 from bpfman_core.lock import writer_lock
 from bpfman_core.manager import views
 from bpfman_core.manager.context import Context
-from bpfman_core.model import LinkView, PluginInfo, ProgramView
+from bpfman_core.model import ChainView, LinkView, PluginInfo, ProgramView
 from bpfman_core.paths import Paths
 from bpfman_core.store import Store
 
@@ -111,6 +111,11 @@ class Handler:
         """See `Api.get_link`."""
         _require_root()
         return views.link_view(self._context, self._context.store.link(link_id))
+
+    def chains(self, netns: str | None) -> tuple[ChainView, ...]:
+        """See `Api.chains`."""
+        _require_root()
+        return views.chain_views(self._context, netns)
 
     def plugins(self) -> tuple[PluginInfo, ...]:
         """See `Api.plugins`."""

@@ -3,7 +3,7 @@
 Each hook is called for the program types of its own plugin only. Whatever a hook raises undoes the
 operation: raise a `bpfman_core.errors` error for what users can mend, anything else is reported
 as a fault of the plugin. All hooks run as root, one at a time, under bpfman's writer lock, except
-`bpfman_program_types`, `bpfman_status` and `bpfman_render`, which only read.
+`bpfman_program_types`, `bpfman_status`, `bpfman_render` and `bpfman_chains`, which only read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import pluggy
 
-from bpfman_core.model import Attached, Host, Link, LinkStatus, ProgramType
+from bpfman_core.model import Attached, ChainView, Host, Link, LinkStatus, ProgramType
 
 PROJECT = "bpfman"
 GROUP = "bpfman.plugins"
@@ -103,6 +103,19 @@ def bpfman_recover(links: Sequence[Link], host: Host) -> None:
     """Optional. Called when bpfman takes up its state again, with all links of the plugin's types.
 
     Remove under `host.pins` what an earlier process left half-made and no link needs.
+
+    Since 0.1.
+    """
+
+
+@hookspec
+def bpfman_chains(  # type: ignore[empty-body]
+    links: Sequence[Link], host: Host, netns: str | None
+) -> Sequence[ChainView]:
+    """Optional. Shows the hooks that can hold several programs, those of others too.
+
+    `links` are all of the plugin's types; those of others are looked for in the network namespace
+    `netns`, a path, or in this one.
 
     Since 0.1.
     """

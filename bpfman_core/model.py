@@ -241,6 +241,32 @@ class ProgramView:
 
 
 @dataclass(frozen=True)
+class ChainMember:
+    """One program on a hook; of somebody else's only `program_id` and `name` are known."""
+
+    program_id: int
+    name: str
+    link_id: int | None = None
+    priority: int | None = None
+    proceed_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChainView:
+    """The programs on one hook that can hold several, in the order they run.
+
+    `type` is the word of the program type that shows it, `netns` the path that its links gave.
+    """
+
+    type: str
+    iface: str
+    members: tuple[ChainMember, ...]
+    netns: str | None = None
+    direction: str | None = None
+    mode: str | None = None
+
+
+@dataclass(frozen=True)
 class PluginInfo:
     """A plugin that was found; `status` is `active`, `disabled` or `broken`, `reason` says why."""
 

@@ -42,6 +42,8 @@ from bpfman_core.kernel.programs import XDP_HAS_FRAGS, ProgramKind
 from bpfman_core.model import (
     API_VERSION,
     Attached,
+    ChainMember,
+    ChainView,
     Host,
     Link,
     LinkStatus,
@@ -60,6 +62,8 @@ __all__ = [
     "Attached",
     "BpfmanError",
     "Chain",
+    "ChainMember",
+    "ChainView",
     "Chains",
     "Conflict",
     "Fd",

@@ -22,6 +22,7 @@ _COMMANDS = {
     "unload": ("bpfman_core.cli.remove", "Detach programs and unload them"),
     "list": ("bpfman_core.cli.show", "List programs or links"),
     "get": ("bpfman_core.cli.show", "Show all of a program or a link"),
+    "chain": ("bpfman_core.cli.chain", "Show what runs on each hook, in which order"),
     "image": ("bpfman_core.cli.image", "Work with bytecode images"),
     "plugins": ("bpfman_core.cli.plugins", "Show the plugins that were found"),
     "system": ("bpfman_core.cli.system", "Run the service"),

@@ -10,6 +10,7 @@ import click
 from bpfman_core.cli.layout import block, column, table
 from bpfman_core.errors import InvalidRequest
 from bpfman_core.model import (
+    ChainView,
     FileOrigin,
     KernelProgram,
     LinkView,
@@ -112,6 +113,16 @@ def link_table(views: Sequence[LinkView], output: str, *, quiet: bool) -> None:
         click.echo(table(("Link ID", "Program ID", "Type", "Position", "Attached"), rows))
 
 
+def chains(views: Sequence[ChainView], output: str) -> None:
+    """Hooks, each with a table of its members."""
+    if output == "json":
+        from dataclasses import asdict
+
+        _json([asdict(view) for view in views])
+        return
+    click.echo("\n\n".join(_chain(view) for view in views), nl=bool(views))
+
+
 def plugin_table(found: Sequence[PluginInfo], output: str) -> None:
     """Plugins, one a line."""
     if output == "json":
@@ -128,6 +139,21 @@ def plugin_table(found: Sequence[PluginInfo], output: str) -> None:
         for info in found
     ]
     click.echo(table(("Name", "Distribution", "Version", "Status", "Types", "Reason"), rows))
+
+
+def _chain(view: ChainView) -> str:
+    words = [view.type, view.iface, view.direction, view.mode and f"{view.mode} mode"]
+    words.append(view.netns and f"in {view.netns}")
+    rows = [
+        (
+            *(str(position), str(member.program_id), member.name or "None"),
+            *(str(member.link_id), str(member.priority)),
+            ", ".join(member.proceed_on) or "None",
+        )
+        for position, member in enumerate(view.members)
+    ]
+    headings = ("Position", "Program ID", "Name", "Link ID", "Priority", "Proceed On")
+    return f" {' '.join(word for word in words if word)}\n{table(headings, rows)}"
 
 
 def _program(view: ProgramView) -> str:

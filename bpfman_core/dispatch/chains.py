@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from bpfman_core.dispatch.hook import Attach, HookType
 from bpfman_core.dispatch.members import Member, position
 from bpfman_core.kernel import maps, programs
 from bpfman_core.kernel.maps import MapType
-from bpfman_core.model import Attached, Host, Json, Link, LinkStatus
+from bpfman_core.model import Attached, ChainMember, ChainView, Host, Json, Link, LinkStatus
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,34 @@ class Chains:
         now = {"priority": member.priority, "proceed_on": proceed_on}
         return LinkStatus(attached=True, position=place, facts={**running.facts, **now})
 
+    def views(self, links: Sequence[Link], host: Host) -> list[ChainView]:
+        """The chains that these links are in, as the kernel has them."""
+        one_each = {link.state["hook"]: link for link in links if link.state}
+        found = (self._view(link, host) for _, link in sorted(one_each.items()))
+        return [view for view in found if view is not None]
+
     def recover(self, host: Host) -> None:
         """Remove what an earlier process left half-made."""
         for chain in self._all(host):
             chain.collect()
+
+    def _view(self, link: Link, host: Host) -> ChainView | None:
+        running = self._of(link, host).read()
+        if running is None:
+            return None
+        names = self.hook.verdicts.names
+        members = (
+            ChainMember(one.program, one.name, one.link, one.priority, names(one.proceed_on))
+            for one in running.members
+        )
+        return ChainView(
+            type=self.hook.word,
+            iface=link.options.iface,
+            members=tuple(members),
+            netns=link.options.netns,
+            direction=getattr(link.options, "direction", None),
+            mode=running.facts.get("mode"),
+        )
 
     def _of(self, link: Link, host: Host) -> Chain:
         return self.chain(host.pins / link.state["hook"])

@@ -40,17 +40,27 @@ def exists(ifindex: int) -> bool:
     return True
 
 
+def names() -> list[str]:
+    """The interfaces of this namespace."""
+    return [name for _, name in socket.if_nameindex()]
+
+
 def xdp_occupant(ifindex: int) -> XdpOccupant | None:
     """The XDP program that rtnetlink shows on an interface, in whichever mode."""
+    name = socket.if_indextoname(ifindex)
+    return xdp_occupants().get(name)
+
+
+def xdp_occupants() -> dict[str, XdpOccupant]:
+    """The XDP programs that rtnetlink shows in this namespace, by the interface's name."""
     from pyroute2 import IPRoute
 
+    found = {}
     with IPRoute() as route:
-        for message in route.get_links(ifindex):
+        for message in route.get_links():
             xdp = message.get_attr("IFLA_XDP")
-            if xdp is None:
-                continue
-            program_id = xdp.get_attr("IFLA_XDP_PROG_ID")
+            program_id = xdp.get_attr("IFLA_XDP_PROG_ID") if xdp is not None else None
             if program_id:
                 mode = _XDP_MODES.get(xdp.get_attr("IFLA_XDP_ATTACHED"), "several modes")
-                return XdpOccupant(int(program_id), mode)
-    return None
+                found[message.get_attr("IFLA_IFNAME")] = XdpOccupant(int(program_id), mode)
+    return found

@@ -154,6 +154,17 @@ def open_by_id(program_id: int) -> Fd:
     return Fd(bpf(Command.PROG_GET_FD_BY_ID, pack("III", program_id, 0, 0)))
 
 
+def name(program_id: int) -> str:
+    """The name of the program with this kernel id, empty if it has none or is gone."""
+    try:
+        with open_by_id(program_id) as program:
+            return info(program).name
+    except KernelError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return ""
+
+
 def exists(program_id: int) -> bool:
     """Whether the kernel has a program with this id."""
     try:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import struct
 
 from bpfman_core.errors import Conflict, Full, KernelError, Unsupported
 from bpfman_core.kernel import interfaces
-from bpfman_core.kernel.attr import pack
+from bpfman_core.kernel.attr import address, pack, room
 from bpfman_core.kernel.fd import Fd
 from bpfman_core.kernel.links import AttachType
 from bpfman_core.kernel.syscall import Command, bpf
@@ -56,3 +57,28 @@ def attach(
                     f"the programs on {where} changed meanwhile", hint="try again"
                 ) from error
         raise
+
+
+def on(ifindex: int, direction: str) -> list[tuple[int, int]]:
+    """Kernel ids of the programs on an interface, in order, each with that of its link, 0 if none.
+
+    Empty before Linux 6.6, and where the interface is gone.
+    """
+    room_for = 64
+    programs, links = room(4 * room_for), room(4 * room_for)
+    attributes = pack(
+        "IIIIQIIQQQQ",
+        *(ifindex, DIRECTIONS[direction], 0, 0, address(programs), room_for, 0),
+        *(0, address(links), 0, 0),
+    )
+    try:
+        bpf(Command.PROG_QUERY, attributes)
+    except KernelError as error:
+        if error.errno in (errno.EINVAL, errno.ENODEV, errno.ENOENT):
+            return []
+        raise
+    count = struct.unpack_from("=I", attributes.raw, 24)[0]
+    layout = f"={count}I"
+    return list(
+        zip(struct.unpack_from(layout, programs), struct.unpack_from(layout, links), strict=True)
+    )

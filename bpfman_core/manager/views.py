@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Iterator
 
 from bpfman_core.api import ListRequest
-from bpfman_core.errors import BpfmanError, KernelError, NotFound
+from bpfman_core.errors import BpfmanError, KernelError, NotFound, PluginError
 from bpfman_core.kernel import programs
 from bpfman_core.manager.context import Context
 from bpfman_core.model import (
+    ChainView,
     KernelProgram,
     LinkRecord,
     LinkStatus,
@@ -17,6 +19,8 @@ from bpfman_core.model import (
     ProgramRecord,
     ProgramView,
 )
+
+_log = logging.getLogger(__name__)
 
 _PIN_GONE = LinkStatus(attached=False, detail="its pin is gone")
 
@@ -57,6 +61,19 @@ def link_view(context: Context, record: LinkRecord) -> LinkView:
         detail=status.detail,
         rows=_rows(context, record, status),
     )
+
+
+def chain_views(context: Context, netns: str | None) -> tuple[ChainView, ...]:
+    """What each plugin shows of its hooks; one that fails is logged, and shows none."""
+    found: list[ChainView] = []
+    for word, bound in context.registry.types.items():
+        records = [record for record in context.store.links() if record.type == word]
+        try:
+            links = [context.link(record) for record in records]
+            found += bound.chains(links, context.host(word), netns)
+        except PluginError as error:
+            _log.error("cannot show the hooks of %s: %s", word, error)
+    return tuple(found)
 
 
 def status_of(context: Context, record: LinkRecord) -> LinkStatus:

@@ -14,7 +14,7 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 
 from bpfman_core.api import AttachPart, ImageSource, ListRequest, LoadRequest, UpdateRequest
 from bpfman_core.errors import BpfmanError, Denied, InvalidRequest, ServiceError
-from bpfman_core.model import LinkView, PluginInfo, ProgramView
+from bpfman_core.model import ChainView, LinkView, PluginInfo, ProgramView
 from bpfman_core.rpc import requests, views
 from bpfman_core.rpc.failures import failure_of, from_status
 from bpfman_core.rpc.generated import bpfman_pb2 as pb
@@ -97,6 +97,12 @@ class Client:
         """See `Api.get_link`."""
         reply = self._ask(lambda to: ExtraStub(to).GetLink(extra.GetLinkRequest(link_id=link_id)))
         return views.link_from_wire(reply.link)
+
+    def chains(self, netns: str | None) -> tuple[ChainView, ...]:
+        """See `Api.chains`."""
+        wanted = extra.ListChainsRequest(netns=netns)
+        reply = self._ask(lambda to: ExtraStub(to).ListChains(wanted))
+        return tuple(views.chain_from_wire(chain) for chain in reply.chains)
 
     def plugins(self) -> tuple[PluginInfo, ...]:
         """See `Api.plugins`."""

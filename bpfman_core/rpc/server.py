@@ -139,6 +139,18 @@ class Extra(ExtraBase):
 
         await self._answering.read(stream, work)
 
+    async def ListChains(
+        self, stream: Stream[extra.ListChainsRequest, extra.ListChainsResponse]
+    ) -> None:
+        """List the hooks that can hold several programs, with those on them."""
+
+        def work(request: extra.ListChainsRequest) -> extra.ListChainsResponse:
+            netns = request.netns if request.HasField("netns") else None
+            chains = [views.chain_to_wire(view) for view in self._api.chains(netns)]
+            return extra.ListChainsResponse(chains=chains)
+
+        await self._answering.read(stream, work)
+
     async def ListPlugins(
         self, stream: Stream[extra.ListPluginsRequest, extra.ListPluginsResponse]
     ) -> None:

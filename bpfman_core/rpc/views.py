@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from bpfman_core.model import (
+    ChainMember,
+    ChainView,
     FileOrigin,
     ImageOrigin,
     KernelProgram,
@@ -60,6 +62,27 @@ def plugin_to_wire(info: PluginInfo) -> extra.Plugin:
         status=info.status,
         types=info.types,
         reason=info.reason,
+    )
+
+
+def chain_to_wire(view: ChainView) -> extra.Chain:
+    """A hook with the programs on it."""
+    return extra.Chain(
+        type=view.type,
+        iface=view.iface,
+        members=[
+            extra.Chain.Member(
+                program_id=member.program_id,
+                name=member.name,
+                link_id=member.link_id,
+                priority=member.priority,
+                proceed_on=member.proceed_on,
+            )
+            for member in view.members
+        ],
+        netns=view.netns,
+        direction=view.direction,
+        mode=view.mode,
     )
 
 
@@ -159,6 +182,27 @@ def plugin_from_wire(message: extra.Plugin) -> PluginInfo:
         message.status,
         tuple(message.types),
         message.reason,
+    )
+
+
+def chain_from_wire(message: extra.Chain) -> ChainView:
+    """The inverse of `chain_to_wire`."""
+    return ChainView(
+        type=message.type,
+        iface=message.iface,
+        members=tuple(
+            ChainMember(
+                member.program_id,
+                member.name,
+                member.link_id if member.HasField("link_id") else None,
+                member.priority if member.HasField("priority") else None,
+                tuple(member.proceed_on),
+            )
+            for member in message.members
+        ),
+        netns=message.netns if message.HasField("netns") else None,
+        direction=message.direction if message.HasField("direction") else None,
+        mode=message.mode if message.HasField("mode") else None,
     )
 
 

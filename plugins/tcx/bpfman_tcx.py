@@ -8,6 +8,8 @@ from pathlib import Path
 
 from bpfman_core.plugin import (
     Attached,
+    ChainMember,
+    ChainView,
     Fd,
     Host,
     Link,
@@ -18,11 +20,12 @@ from bpfman_core.plugin import (
     hookimpl,
     interfaces,
     links,
-    netns,
     option,
     pins,
+    programs,
     tcx,
 )
+from bpfman_core.plugin import netns as namespaces
 
 
 class TcxOptions(Options):
@@ -63,14 +66,14 @@ def bpfman_program_types() -> list[ProgramType]:
 
 @hookimpl
 def bpfman_validate(link: Link) -> None:
-    with netns.inside(link.options.netns):
+    with namespaces.inside(link.options.netns):
         interfaces.index(link.options.iface)
 
 
 @hookimpl
 def bpfman_attach(link: Link, host: Host) -> Attached:
     options = link.options
-    with netns.inside(options.netns) as namespace:
+    with namespaces.inside(options.netns) as namespace:
         ifindex = interfaces.index(options.iface)
         directory = host.pins / f"{namespace}-{ifindex}-{options.direction}"
         place = _Place(options.priority, link.id)
@@ -113,6 +116,28 @@ def bpfman_render(link: Link, status: LinkStatus) -> dict[str, str]:
     return rows
 
 
+@hookimpl
+def bpfman_chains(host: Host, netns: str | None) -> list[ChainView]:
+    ours = dict(_by_kernel_id(host))
+    with namespaces.inside(netns):
+        hooks = [
+            (iface, direction, tcx.on(interfaces.index(iface), direction))
+            for iface in interfaces.names()
+            for direction in tcx.DIRECTIONS
+        ]
+    return [
+        ChainView(
+            type="tcx",
+            iface=iface,
+            members=tuple(_member(program, ours.get(link)) for program, link in found),
+            netns=netns,
+            direction=direction,
+        )
+        for iface, direction, found in hooks
+        if found
+    ]
+
+
 @dataclass(frozen=True, order=True)
 class _Place:
     """A link of ours on a hook, by what decides its place there; its pin is called after it."""
@@ -150,3 +175,17 @@ def _alive(directory: Path) -> Iterator[_Place]:
             if links.info(held).ifindex:
                 priority, _, link = pin.name.partition("_")
                 yield _Place(int(priority), int(link))
+
+
+def _by_kernel_id(host: Host) -> Iterator[tuple[int, _Place]]:
+    for directory in host.pins.glob("*"):
+        for place in _running(directory):
+            with pins.open_pin(directory / place.name) as held:
+                yield links.info(held).id, place
+
+
+def _member(program_id: int, place: _Place | None) -> ChainMember:
+    name = programs.name(program_id)
+    if place is None:
+        return ChainMember(program_id, name)
+    return ChainMember(program_id, name, place.link, place.priority)

@@ -8,6 +8,7 @@ from bpfman_core import hookspecs
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/plugins.md").read_text()
+UNESCAPED = TEXT.replace("\\|", "|")
 TRACEPOINT = (ROOT / "plugins/tracepoint/bpfman_tracepoint.py").read_text()
 
 
@@ -20,7 +21,7 @@ def hooks():
 
 
 def test_every_hook_is_there_with_its_signature() -> None:
-    shown = dict(re.findall(r"^\| `(bpfman_\w+)(\(.*?)` \|", TEXT, re.MULTILINE))
+    shown = dict(re.findall(r"^\| `(bpfman_\w+)(\(.*?)` \|", UNESCAPED, re.MULTILINE))
     assert shown == {
         name: str(inspect.signature(hook)).replace("'", "") for name, hook in hooks().items()
     }

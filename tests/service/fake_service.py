@@ -20,6 +20,8 @@ from bpfman_core.api import (
 )
 from bpfman_core.errors import Full, KernelError, NotFound, Unsupported, VerifierRejected
 from bpfman_core.model import (
+    ChainMember,
+    ChainView,
     FileOrigin,
     ImageOrigin,
     KernelProgram,
@@ -78,6 +80,12 @@ class FakeApi:
         if link_id not in self.attached:
             raise NotFound(f"there is no link {link_id}")
         return self.attached[link_id]
+
+    def chains(self, netns: str | None) -> tuple[ChainView, ...]:
+        ours = ChainMember(100, "pass", 1, 50, ("pass",))
+        return (
+            ChainView("xdp", "eth0", (ours, ChainMember(7, "stranger")), netns, None, "native"),
+        )
 
     def plugins(self) -> tuple[PluginInfo, ...]:
         return (PluginInfo("xdp", "bpfman-xdp", "1.2", "broken", ("xdp",), "it fell"),)

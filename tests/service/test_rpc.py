@@ -83,6 +83,16 @@ def test_an_image_keeps_its_digest_and_source(client):
     )
 
 
+def test_chains(client):
+    for netns in (None, "/run/netns/blue"):
+        (chain,) = client.chains(netns)
+        assert (chain.type, chain.iface, chain.netns) == ("xdp", "eth0", netns)
+        assert (chain.direction, chain.mode) == (None, "native")
+        ours, stranger = chain.members
+        assert (ours.link_id, ours.priority, ours.proceed_on) == (1, 50, ("pass",))
+        assert (stranger.link_id, stranger.priority, stranger.name) == (None, None, "stranger")
+
+
 def test_plugins_and_version(client):
     assert client.plugins() == (
         PluginInfo("xdp", "bpfman-xdp", "1.2", "broken", ("xdp",), "it fell"),

@@ -31,6 +31,10 @@ class ExtraBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def ListChains(self, stream: 'grpclib.server.Stream[bpfman_core.rpc.generated.extra_pb2.ListChainsRequest, bpfman_core.rpc.generated.extra_pb2.ListChainsResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def GetVerifierLog(self, stream: 'grpclib.server.Stream[bpfman_core.rpc.generated.extra_pb2.GetVerifierLogRequest, bpfman_core.rpc.generated.extra_pb2.GetVerifierLogResponse]') -> None:
         pass
 
@@ -63,6 +67,12 @@ class ExtraBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 bpfman_core.rpc.generated.extra_pb2.ListPluginsRequest,
                 bpfman_core.rpc.generated.extra_pb2.ListPluginsResponse,
+            ),
+            '/bpfman.extra.v1.Extra/ListChains': grpclib.const.Handler(
+                self.ListChains,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                bpfman_core.rpc.generated.extra_pb2.ListChainsRequest,
+                bpfman_core.rpc.generated.extra_pb2.ListChainsResponse,
             ),
             '/bpfman.extra.v1.Extra/GetVerifierLog': grpclib.const.Handler(
                 self.GetVerifierLog,
@@ -105,6 +115,12 @@ class ExtraStub:
             '/bpfman.extra.v1.Extra/ListPlugins',
             bpfman_core.rpc.generated.extra_pb2.ListPluginsRequest,
             bpfman_core.rpc.generated.extra_pb2.ListPluginsResponse,
+        )
+        self.ListChains = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/bpfman.extra.v1.Extra/ListChains',
+            bpfman_core.rpc.generated.extra_pb2.ListChainsRequest,
+            bpfman_core.rpc.generated.extra_pb2.ListChainsResponse,
         )
         self.GetVerifierLog = grpclib.client.UnaryUnaryMethod(
             channel,

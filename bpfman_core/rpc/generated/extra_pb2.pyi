@@ -465,6 +465,134 @@ class Plugin(_message.Message):
 Global___Plugin: _TypeAlias = Plugin  # noqa: Y015
 
 @_typing.final
+class ListChainsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NETNS_FIELD_NUMBER: _builtins.int
+    netns: _builtins.str
+    """The path of a network namespace."""
+    def __init__(
+        self,
+        *,
+        netns: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_netns", b"_netns", "netns", b"netns"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_netns", b"_netns", "netns", b"netns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__netns: _TypeAlias = _typing.Literal["netns"]  # noqa: Y015
+    _WhichOneofArgType__netns: _TypeAlias = _typing.Literal["_netns", b"_netns"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__netns) -> _WhichOneofReturnType__netns | None: ...
+
+Global___ListChainsRequest: _TypeAlias = ListChainsRequest  # noqa: Y015
+
+@_typing.final
+class ListChainsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAINS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def chains(self) -> _containers.RepeatedCompositeFieldContainer[Global___Chain]: ...
+    def __init__(
+        self,
+        *,
+        chains: _abc.Iterable[Global___Chain] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chains", b"chains"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListChainsResponse: _TypeAlias = ListChainsResponse  # noqa: Y015
+
+@_typing.final
+class Chain(_message.Message):
+    """A hook that can hold several programs, with those on it in the order they run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Member(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        PROGRAM_ID_FIELD_NUMBER: _builtins.int
+        NAME_FIELD_NUMBER: _builtins.int
+        LINK_ID_FIELD_NUMBER: _builtins.int
+        PRIORITY_FIELD_NUMBER: _builtins.int
+        PROCEED_ON_FIELD_NUMBER: _builtins.int
+        program_id: _builtins.int
+        name: _builtins.str
+        link_id: _builtins.int
+        """Not set for a program that is somebody else's."""
+        priority: _builtins.int
+        @_builtins.property
+        def proceed_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+        def __init__(
+            self,
+            *,
+            program_id: _builtins.int = ...,
+            name: _builtins.str = ...,
+            link_id: _builtins.int | None = ...,
+            priority: _builtins.int | None = ...,
+            proceed_on: _abc.Iterable[_builtins.str] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_link_id", b"_link_id", "_priority", b"_priority", "link_id", b"link_id", "priority", b"priority"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_link_id", b"_link_id", "_priority", b"_priority", "link_id", b"link_id", "name", b"name", "priority", b"priority", "proceed_on", b"proceed_on", "program_id", b"program_id"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__link_id: _TypeAlias = _typing.Literal["link_id"]  # noqa: Y015
+        _WhichOneofArgType__link_id: _TypeAlias = _typing.Literal["_link_id", b"_link_id"]  # noqa: Y015
+        _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+        _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__link_id) -> _WhichOneofReturnType__link_id | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
+
+    TYPE_FIELD_NUMBER: _builtins.int
+    IFACE_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    NETNS_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    type: _builtins.str
+    iface: _builtins.str
+    netns: _builtins.str
+    direction: _builtins.str
+    mode: _builtins.str
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Chain.Member]: ...
+    def __init__(
+        self,
+        *,
+        type: _builtins.str = ...,
+        iface: _builtins.str = ...,
+        members: _abc.Iterable[Global___Chain.Member] | None = ...,
+        netns: _builtins.str | None = ...,
+        direction: _builtins.str | None = ...,
+        mode: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_direction", b"_direction", "_mode", b"_mode", "_netns", b"_netns", "direction", b"direction", "mode", b"mode", "netns", b"netns"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_direction", b"_direction", "_mode", b"_mode", "_netns", b"_netns", "direction", b"direction", "iface", b"iface", "members", b"members", "mode", b"mode", "netns", b"netns", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__direction: _TypeAlias = _typing.Literal["direction"]  # noqa: Y015
+    _WhichOneofArgType__direction: _TypeAlias = _typing.Literal["_direction", b"_direction"]  # noqa: Y015
+    _WhichOneofReturnType__mode: _TypeAlias = _typing.Literal["mode"]  # noqa: Y015
+    _WhichOneofArgType__mode: _TypeAlias = _typing.Literal["_mode", b"_mode"]  # noqa: Y015
+    _WhichOneofReturnType__netns: _TypeAlias = _typing.Literal["netns"]  # noqa: Y015
+    _WhichOneofArgType__netns: _TypeAlias = _typing.Literal["_netns", b"_netns"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__direction) -> _WhichOneofReturnType__direction | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mode) -> _WhichOneofReturnType__mode | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__netns) -> _WhichOneofReturnType__netns | None: ...
+
+Global___Chain: _TypeAlias = Chain  # noqa: Y015
+
+@_typing.final
 class GetVerifierLogRequest(_message.Message):
     """The whole log of a recent rejection, by the id that its Failure carries."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bpfman_core.plugin import (
     Attached,
     Chains,
+    ChainView,
     Fd,
     Host,
     Link,
@@ -14,10 +17,10 @@ from bpfman_core.plugin import (
     chain_rows,
     hookimpl,
     interfaces,
-    netns,
     require_dispatcher,
     tcx,
 )
+from bpfman_core.plugin import netns as namespaces
 from bpfman_tc.hook import TC
 from bpfman_tc.options import TcOptions
 
@@ -40,7 +43,7 @@ def bpfman_program_types() -> list[ProgramType]:
 @hookimpl
 def bpfman_validate(link: Link) -> None:
     require_dispatcher(TC)
-    with netns.inside(link.options.netns):
+    with namespaces.inside(link.options.netns):
         interfaces.index(link.options.iface)
 
 
@@ -51,7 +54,7 @@ def bpfman_attach(link: Link, host: Host) -> Attached:
     def put(dispatcher: Fd) -> Fd:
         return tcx.attach(dispatcher, options.iface, options.direction)
 
-    with netns.inside(options.netns) as namespace:
+    with namespaces.inside(options.netns) as namespace:
         ifindex = interfaces.index(options.iface)
         directory = host.pins / f"{namespace}-{ifindex}-{options.direction}"
         return CHAINS.attach(link, directory, put, {}, frags=False)
@@ -78,6 +81,11 @@ def bpfman_render(link: Link, status: LinkStatus) -> dict[str, str]:
     if link.options.netns:
         rows["Netns"] = link.options.netns
     return rows
+
+
+@hookimpl
+def bpfman_chains(links: Sequence[Link], host: Host, netns: str | None) -> list[ChainView]:
+    return [view for view in CHAINS.views(links, host) if netns in (None, view.netns)]
 
 
 @hookimpl

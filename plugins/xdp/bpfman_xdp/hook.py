@@ -82,8 +82,7 @@ def _occupied(name: str, ifindex: int) -> Conflict:
     occupant = interfaces.xdp_occupant(ifindex)
     if occupant is None:
         return Conflict(f"another XDP program is on {name}")
-    with programs.open_by_id(occupant.program_id) as held:
-        called = programs.info(held).name or "unnamed"
+    called = programs.name(occupant.program_id) or "unnamed"
     return Conflict(
         f"XDP program {occupant.program_id} ({called}) of somebody else is on {name}, "
         f"in {occupant.mode} mode",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from bpfman_core.plugin import (
     Attached,
     AttachType,
+    ChainMember,
     Chains,
+    ChainView,
     Conflict,
     Host,
     Link,
@@ -19,9 +22,10 @@ from bpfman_core.plugin import (
     chain_rows,
     hookimpl,
     interfaces,
-    netns,
+    programs,
     require_dispatcher,
 )
+from bpfman_core.plugin import netns as namespaces
 from bpfman_xdp.hook import XDP, put
 from bpfman_xdp.modes import AUTO, modes_for
 from bpfman_xdp.options import XdpLoadOptions, XdpOptions
@@ -47,7 +51,7 @@ def bpfman_program_types() -> list[ProgramType]:
 @hookimpl
 def bpfman_validate(link: Link, host: Host) -> None:
     require_dispatcher(XDP)
-    with netns.inside(link.options.netns):
+    with namespaces.inside(link.options.netns):
         interfaces.index(link.options.iface)
     modes_for(link.options, host)
 
@@ -55,7 +59,7 @@ def bpfman_validate(link: Link, host: Host) -> None:
 @hookimpl
 def bpfman_attach(link: Link, host: Host) -> Attached:
     options = link.options
-    with netns.inside(options.netns) as namespace:
+    with namespaces.inside(options.netns) as namespace:
         ifindex = interfaces.index(options.iface)
         directory = host.pins / f"{namespace}-{ifindex}"
         running = CHAINS.chain(directory).read()
@@ -95,6 +99,25 @@ def bpfman_render(link: Link, status: LinkStatus) -> dict[str, str]:
     if link.options.netns:
         rows["Netns"] = link.options.netns
     return rows
+
+
+@hookimpl
+def bpfman_chains(links: Sequence[Link], host: Host, netns: str | None) -> list[ChainView]:
+    ours = [view for view in CHAINS.views(links, host) if netns in (None, view.netns)]
+    here = {view.iface for view in ours if view.netns == netns}
+    with namespaces.inside(netns):
+        strangers = interfaces.xdp_occupants()
+    return ours + [
+        ChainView(
+            type="xdp",
+            iface=iface,
+            members=(ChainMember(stranger.program_id, programs.name(stranger.program_id)),),
+            netns=netns,
+            mode=stranger.mode,
+        )
+        for iface, stranger in strangers.items()
+        if iface not in here
+    ]
 
 
 @hookimpl
