@@ -8,7 +8,6 @@ else is needed to find the chain again: the link names the dispatcher, the dispa
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +17,10 @@ from bpfman_core.dispatch import state
 from bpfman_core.dispatch.build import Built, build
 from bpfman_core.dispatch.hook import Attach, HookType
 from bpfman_core.dispatch.members import Member
+from bpfman_core.dispatch.seat import LinkSeat, Seat, Seated, replaced
 from bpfman_core.dispatch.state import State
-from bpfman_core.errors import Conflict, KernelError
-from bpfman_core.kernel import links, maps, pins, programs
-from bpfman_core.kernel.fd import Fd
-from bpfman_core.kernel.links import LinkInfo
+from bpfman_core.errors import Conflict
+from bpfman_core.kernel import maps, pins, programs
 from bpfman_core.kernel.maps import MapType
 from bpfman_core.kernel.syscall import wait_for_readers
 from bpfman_core.model import Json
@@ -32,29 +30,28 @@ _TABLE = "progs_"
 
 @dataclass(frozen=True)
 class Running:
-    """A chain in the kernel: the open link and dispatcher, the table's map id, and the state.
+    """A chain in the kernel: the dispatcher where it sits, the table's map id, and the state.
 
-    `ifindex` is 0 once the interface is gone, `table` is 0 where the program is no dispatcher.
+    `table` is 0 where the program is no dispatcher.
     """
 
-    link: Fd
-    dispatcher: Fd
+    seated: Seated
     table: int
     state: State
-    ifindex: int
 
 
 class Chain:
     """One hook's chain. Changes are the caller's to serialise (bpfman's writer lock does)."""
 
-    def __init__(self, hook: HookType, directory: Path) -> None:
+    def __init__(self, hook: HookType, directory: Path, seat: Seat | None = None) -> None:
         self._hook = hook
         self._directory = directory
+        self._seat = seat or LinkSeat(directory / "link")
 
     def read(self) -> State | None:
         """The members that run now, in order; None where the hook has no chain of ours."""
         running = self._find()
-        return running.state if running and running.ifindex else None
+        return running.state if running and running.seated.alive else None
 
     def add(self, member: Member, attach: Attach, facts: Mapping[str, Json]) -> None:
         """Put a member in its place. `attach` and `facts` serve where the hook is empty so far."""
@@ -102,7 +99,7 @@ class Chain:
         facts: Mapping[str, Json],
     ) -> None:
         if running and not running.table:
-            raise _replaced()
+            raise replaced()
         chain = pure.ordered(members)
         kept = running.state.facts if running else facts
         built = build(self._hook, chain, state.encode(chain, kept))
@@ -121,50 +118,35 @@ class Chain:
     def _switch(self, running: Running | None, built: Built, attach: Attach | None) -> None:
         """The step that counts: from here on the hook runs the new dispatcher."""
         if running is None:
-            assert attach is not None
-            with attach(built.dispatcher) as link:
-                pins.pin(link, self._link_pin)
-            return
-        try:
-            links.update(running.link, built.dispatcher, running.dispatcher)
-        except KernelError as error:
-            if error.errno == errno.EPERM:
-                raise _replaced() from None
-            raise
+            self._seat.put(built.dispatcher, attach)
+        else:
+            self._seat.replace(running.seated, built.dispatcher)
 
     def _leave(self, running: Running | None) -> None:
-        pins.unpin(self._link_pin)
-        if running:
-            running.dispatcher.close()
-            links.destroy(running.link)
+        self._seat.leave(running.seated if running else None)
         pins.remove_directory(self._directory)
 
     def _running(self) -> Running | None:
         """The chain to change; one whose interface is gone is cleared away first."""
         running = self._find()
-        if running is None or running.ifindex:
+        if running is None or running.seated.alive:
             return running
         self._leave(running)
         return None
 
     def _find(self) -> Running | None:
-        link = pins.open_pin_if_any(self._link_pin)
-        if link is None:
+        seated = self._seat.find()
+        if seated is None:
             return None
-        about, dispatcher = _open_dispatcher(link)
         table, found = 0, State(())
-        for map_id in programs.info(dispatcher).map_ids:
+        for map_id in programs.info(seated.dispatcher).map_ids:
             with maps.open_by_id(map_id) as held:
                 described = maps.info(held)
                 if described.type == MapType.PROG_ARRAY:
                     table = map_id
                 elif described.name == state.MAP_NAME:
                     found = state.read(held)
-        return Running(link, dispatcher, table, found, about.ifindex)
-
-    @property
-    def _link_pin(self) -> Path:
-        return self._directory / "link"
+        return Running(seated, table, found)
 
     def _tables(self) -> Iterator[Path]:
         if self._directory.is_dir():
@@ -179,18 +161,3 @@ class Chain:
                 used = maps.info(table).id == keep
             if not used:
                 pins.unpin(path)
-
-
-def _replaced() -> Conflict:
-    return Conflict("another process replaced the dispatcher on this hook", hint="detach all of it")
-
-
-def _open_dispatcher(link: Fd) -> tuple[LinkInfo, Fd]:
-    """What a link says of itself, and its program; again, if that was replaced in between."""
-    while True:
-        about = links.info(link)
-        try:
-            return about, programs.open_by_id(about.program_id)
-        except KernelError as error:
-            if error.errno != errno.ENOENT or links.info(link).program_id == about.program_id:
-                raise
