@@ -7,8 +7,9 @@ plugins.md` shows how they go together; the tracepoint plugin is the one to copy
 from bpfman_core.dispatch.chain import Chain
 from bpfman_core.dispatch.chains import Chains
 from bpfman_core.dispatch.chains import rows as chain_rows
-from bpfman_core.dispatch.hook import HookType
+from bpfman_core.dispatch.hook import Attach, HookType
 from bpfman_core.dispatch.members import Member, position
+from bpfman_core.dispatch.seat import LinkSeat, Seat, Seated
 from bpfman_core.dispatch.selftest import require_dispatcher
 from bpfman_core.dispatch.verdicts import Verdicts
 from bpfman_core.errors import (
@@ -24,6 +25,7 @@ from bpfman_core.errors import (
 )
 from bpfman_core.hookspecs import hookimpl
 from bpfman_core.kernel import (
+    clsact,
     interfaces,
     links,
     maps,
@@ -58,6 +60,7 @@ __all__ = [
     "API_VERSION",
     "XDP_HAS_FRAGS",
     "AlreadyExists",
+    "Attach",
     "AttachType",
     "Attached",
     "BpfmanError",
@@ -73,6 +76,7 @@ __all__ = [
     "InvalidRequest",
     "KernelError",
     "Link",
+    "LinkSeat",
     "LinkStatus",
     "LoadOptions",
     "LoadSettings",
@@ -83,9 +87,12 @@ __all__ = [
     "Program",
     "ProgramKind",
     "ProgramType",
+    "Seat",
+    "Seated",
     "Unsupported",
     "Verdicts",
     "chain_rows",
+    "clsact",
     "did_you_mean",
     "hookimpl",
     "interfaces",

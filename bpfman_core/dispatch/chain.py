@@ -53,7 +53,7 @@ class Chain:
         running = self._find()
         return running.state if running and running.seated.alive else None
 
-    def add(self, member: Member, attach: Attach, facts: Mapping[str, Json]) -> None:
+    def add(self, member: Member, attach: Attach | None, facts: Mapping[str, Json]) -> None:
         """Put a member in its place. `attach` and `facts` serve where the hook is empty so far."""
         running = self._running()
         others = [each for each in self._members(running) if each.link != member.link]

@@ -2,51 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bpfman_core.dispatch.chain import Chain
 from bpfman_core.dispatch.hook import Attach, HookType
 from bpfman_core.dispatch.members import Member, position
-from bpfman_core.kernel import maps, programs
+from bpfman_core.dispatch.seat import LinkSeat, Seat
+from bpfman_core.dispatch.state import State
+from bpfman_core.errors import Conflict
+from bpfman_core.kernel import maps, pins, programs
 from bpfman_core.kernel.maps import MapType
 from bpfman_core.model import Attached, ChainMember, ChainView, Host, Json, Link, LinkStatus
+
+
+def on_a_link(directory: Path, link: Link | None) -> Seat | None:
+    """The seat of hooks whose dispatcher is on a BPF link, pinned beside the tables."""
+    del link  # such a chain is found without
+    return LinkSeat(directory / "link")
 
 
 @dataclass(frozen=True)
 class Chains:
     """All chains on hooks of one type, each in a directory of its own under the plugin's pins.
 
-    A link's options must have `priority`, `proceed_on` (names of verdicts) and `allow_tail_calls`;
-    its state is `{"hook": name of the directory}`.
+    A link's options must have `iface`, `netns`, `priority`, `proceed_on` (names of verdicts) and
+    `allow_tail_calls`; its state is `{"hook": name of the directory}`. `seat` says where the
+    dispatcher of a directory sits, given one of its links if one is known; None if it cannot tell.
     """
 
     hook: HookType
+    seat: Callable[[Path, Link | None], Seat | None] = on_a_link
 
-    def chain(self, directory: Path) -> Chain:
-        """The chain in a directory, whether there is one or not."""
-        return Chain(self.hook, directory)
+    def read(self, directory: Path, link: Link) -> State | None:
+        """What runs on a hook."""
+        chain = self._chain(directory, link)
+        return chain.read() if chain else None
 
     def attach(
-        self, link: Link, directory: Path, attach: Attach, facts: Mapping[str, Json], *, frags: bool
+        self,
+        link: Link,
+        directory: Path,
+        attach: Attach | None,
+        facts: Mapping[str, Json],
+        *,
+        frags: bool,
     ) -> Attached:
         """Make a link's program a member; `attach` and `facts` are for the first one."""
-        self.chain(directory).add(self._member(link, frags), attach, facts)
+        chain = self._chain(directory, link)
+        assert chain is not None
+        chain.add(self._member(link, frags), attach, facts)
         return Attached(state={"hook": directory.name})
 
     def update(self, link: Link, host: Host) -> Attached:
         """Give the member the priority and proceed-on set of the link's options."""
         codes = self.hook.verdicts.encode(link.options.proceed_on)
-        self._of(link, host).change(link.id, link.options.priority, codes)
+        chain = self._of(link, host)
+        if chain is None:
+            raise Conflict(f"the hook of link {link.id} is gone", hint="detach it")
+        chain.change(link.id, link.options.priority, codes)
         return Attached(state=link.state)
 
     def detach(self, link: Link, host: Host) -> None:
         """Take the member out, wherever it is if its attach was cut short."""
         if link.state:
-            self._of(link, host).remove(link.id)
+            chain = self._of(link, host)
+            if chain is None:  # its namespace is gone, and so the hook
+                pins.remove_directory(host.pins / link.state["hook"])
+            else:
+                chain.remove(link.id)
             return
-        for chain in self._all(host):
+        for chain in self._all(host, link):
             running = chain.read()
             if running is not None and position(running.members, link.id) is not None:
                 chain.remove(link.id)
@@ -54,7 +81,8 @@ class Chains:
 
     def status(self, link: Link, host: Host) -> LinkStatus:
         """Where the member is now; the facts are the chain's own and what the member runs with."""
-        running = self._of(link, host).read() if link.state else None
+        chain = self._of(link, host) if link.state else None
+        running = chain.read() if chain else None
         if running is None:
             return LinkStatus(attached=False, detail="its interface or its pins are gone")
         place = position(running.members, link.id)
@@ -71,13 +99,16 @@ class Chains:
         found = (self._view(link, host) for _, link in sorted(one_each.items()))
         return [view for view in found if view is not None]
 
-    def recover(self, host: Host) -> None:
+    def recover(self, links: Sequence[Link], host: Host) -> None:
         """Remove what an earlier process left half-made."""
-        for chain in self._all(host):
-            chain.collect()
+        known = {link.state["hook"]: link for link in links if link.state}
+        for directory in self._directories(host):
+            chain = self._chain(directory, known.get(directory.name))
+            if chain is not None:
+                chain.collect()
 
     def _view(self, link: Link, host: Host) -> ChainView | None:
-        running = self._of(link, host).read()
+        running = self.read(host.pins / link.state["hook"], link)
         if running is None:
             return None
         names = self.hook.verdicts.names
@@ -94,13 +125,21 @@ class Chains:
             mode=running.facts.get("mode"),
         )
 
-    def _of(self, link: Link, host: Host) -> Chain:
-        return self.chain(host.pins / link.state["hook"])
+    def _chain(self, directory: Path, link: Link | None) -> Chain | None:
+        seat = self.seat(directory, link)
+        return Chain(self.hook, directory, seat) if seat else None
 
-    def _all(self, host: Host) -> Iterator[Chain]:
-        if host.pins.is_dir():
-            for directory in list(host.pins.iterdir()):
-                yield self.chain(directory)
+    def _of(self, link: Link, host: Host) -> Chain | None:
+        return self._chain(host.pins / link.state["hook"], link)
+
+    def _all(self, host: Host, link: Link) -> Iterator[Chain]:
+        for directory in self._directories(host):
+            chain = self._chain(directory, link)
+            if chain is not None:
+                yield chain
+
+    def _directories(self, host: Host) -> list[Path]:
+        return list(host.pins.iterdir()) if host.pins.is_dir() else []
 
     def _member(self, link: Link, frags: bool) -> Member:
         with link.program.open() as program:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
 
+from bpfman_core.errors import KernelError
 from bpfman_core.kernel.attr import address, buffer, pack, room
 from bpfman_core.kernel.fd import Fd
 from bpfman_core.kernel.syscall import Command, bpf
@@ -77,6 +79,17 @@ def lookup(map_fd: Fd, key: bytes) -> bytes:
     attributes = pack("IIQQQ", map_fd.fileno(), 0, address(held), address(value), 0)
     bpf(Command.MAP_LOOKUP_ELEM, attributes)
     return value.raw
+
+
+def has(map_fd: Fd, key: bytes) -> bool:
+    """Whether there is an element for a key."""
+    try:
+        lookup(map_fd, key)
+    except KernelError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return False
+    return True
 
 
 def freeze(map_fd: Fd) -> None:

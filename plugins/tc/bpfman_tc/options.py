@@ -3,6 +3,9 @@
 from bpfman_core.plugin import Options, option, tcx
 from bpfman_tc.hook import VERDICTS
 
+AUTO = "auto"
+HOOKS = ("tcx", "clsact")
+
 
 class TcOptions(Options):
     """Where a TC program attaches, and its place among the others there."""
@@ -33,6 +36,12 @@ class TcOptions(Options):
     )
     netns: str | None = option(
         "--netns", help="Network namespace of the interface", default=None, metavar="PATH"
+    )
+    hook: str = option(
+        "--hook",
+        help="Where the programs run; auto is tcx, or clsact where the kernel has no TCX",
+        default=AUTO,
+        choices=(AUTO, *HOOKS),
     )
     allow_tail_calls: bool = option(
         "--allow-tail-calls",

@@ -62,7 +62,7 @@ def bpfman_attach(link: Link, host: Host) -> Attached:
     with namespaces.inside(options.netns) as namespace:
         ifindex = interfaces.index(options.iface)
         directory = host.pins / f"{namespace}-{ifindex}"
-        running = CHAINS.chain(directory).read()
+        running = CHAINS.read(directory, link)
         if running is not None and options.mode not in (AUTO, running.facts["mode"]):
             raise Conflict(
                 f"the programs on {options.iface} run in {running.facts['mode']} mode",
@@ -121,8 +121,8 @@ def bpfman_chains(links: Sequence[Link], host: Host, netns: str | None) -> list[
 
 
 @hookimpl
-def bpfman_recover(host: Host) -> None:
-    CHAINS.recover(host)
+def bpfman_recover(links: Sequence[Link], host: Host) -> None:
+    CHAINS.recover(links, host)
     require_dispatcher(XDP)
 
 
