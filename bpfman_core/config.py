@@ -6,7 +6,8 @@ on_stop = "unload"         # or "keep": what becomes of the programs when the se
 [images]
 seeds = []                 # directories with images to fall back on; [] turns that off
 [interfaces.eth0]
-xdp_mode = "drv"           # what the plugin of a program type reads
+xdp_mode = "drv"           # what the plugins of program types read
+tc_hook = "clsact"
 [plugins]
 load = ["xdp"]             # only these, if any are named
 disable = ["tracepoint"]

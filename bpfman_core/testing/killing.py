@@ -14,6 +14,7 @@ _CALLS = {Command.OBJ_PIN, Command.LINK_CREATE, Command.LINK_UPDATE, Command.LIN
 _FUNCTIONS = {
     *("unlink", "rmdir", "wait_for_readers"),
     *("put_programs", "drop_program", "add_link", "put_link", "drop_link"),
+    *("_change", "delete", "add_qdisc", "delete_qdisc"),  # of kernel.clsact
 }
 """What has an effect that can outlive the process: bpf(2) commands, and functions by their name."""
 

@@ -122,6 +122,36 @@ def test_a_link_that_the_host_pins(bpfman, neighbour: int) -> None:
     )
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_chain_on_clsact(bpfman, neighbour: int, count: int) -> None:
+    """The first member of a chain, with its qdisc, and another one."""
+    options = {**bpfman.place(60).options, "direction": "ingress", "hook": "clsact"}
+    part, of = AttachPart("tc", options), "examples/tc_counter"
+    standing = [bpfman.load(None, part, of=of, word="tc").kernel.id for _ in range(count)]
+    for steps in range(MOST):
+        subject = bpfman.load(None, of=of, word="tc").kernel.id
+        survived = survives(lambda one=subject: bpfman.handler.attach(one, part), steps=steps)
+        meets_packets(bpfman, neighbour)
+        recovered(bpfman)
+        bpfman.handler.unload(subject)
+        subject = bpfman.load(None, part, of=of, word="tc").kernel.id
+        survived &= survives(lambda one=subject: bpfman.handler.unload(one), steps=steps)
+        meets_packets(bpfman, neighbour)
+        recovered(bpfman)
+        if survived:
+            break
+        for view in bpfman.handler.list(ListRequest()):
+            if view.kernel.id not in (neighbour, *standing):
+                bpfman.handler.unload(view.kernel.id)
+    assert 3 < steps < MOST - 1
+
+
+def recovered(bpfman) -> None:
+    bpfman.handler = local(bpfman.paths)
+    bpfman.handler.prepare()
+    check_agreement(bpfman.paths)
+
+
 def test_a_recovery_that_is_killed_itself(bpfman, neighbour: int) -> None:
     for steps in range(4, MOST):
         if survives(lambda: bpfman.load(None, bpfman.place(60)), steps=steps):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 
 import pytest
 
 from bpfman_core.api import AttachPart, UpdateRequest
 from bpfman_core.errors import Conflict, Full, InvalidRequest
+from bpfman_core.handler import local
 from bpfman_core.kernel import maps, pins
 from bpfman_core.testing.agreement import check_agreement
 from bpfman_core.testing.hooks import TC as TC_HOOK
 from bpfman_core.testing.hooks import attach_tcx
+from bpfman_core.testing.network import namespace, veth_pair
 from bpfman_core.testing.programs import constant
 from bpfman_core.testing.waiting import wait_until
 
@@ -30,15 +33,17 @@ def direction(request) -> str:
 class Tc:
     """Programs on one direction of the near end of a veth pair."""
 
-    def __init__(self, bpfman, direction: str) -> None:
+    def __init__(self, bpfman, direction: str, hook: str = "auto") -> None:
         self.bpfman = bpfman
+        self.hook = hook
         self.direction = direction
         near, far = bpfman.veth.near, bpfman.veth.far
         self.sender, self.receiver = (far, near) if direction == "ingress" else (near, far)
 
     def part(self, word: str, priority: int, **options) -> AttachPart:
         place = self.bpfman.place(priority).options
-        return AttachPart(word, {**place, "direction": self.direction, **options})
+        where = {"hook": self.hook} if word == "tc" else {}
+        return AttachPart(word, {**place, "direction": self.direction, **where, **options})
 
     def load(self, priority: int = 50, verdict: int = PIPE, word: str = "tc", **options) -> int:
         part = self.part(word, priority, **options)
@@ -65,9 +70,15 @@ class Tc:
         return self.bpfman.handler.get(program).links[0]
 
 
+@pytest.fixture(params=["tcx", "clsact"])
+def hook(request) -> str:
+    """Where chains run."""
+    return request.param
+
+
 @pytest.fixture
-def tc(bpfman, direction: str) -> Tc:
-    return Tc(bpfman, direction)
+def tc(bpfman, direction: str, hook: str) -> Tc:
+    return Tc(bpfman, direction, hook)
 
 
 @pytest.mark.parametrize("word", EITHER)
@@ -109,8 +120,8 @@ def test_verdicts_that_deliver(tc, verdict: int) -> None:
 
 
 @pytest.mark.parametrize("verdict", [SHOT, STOLEN, TRAP])
-def test_verdicts_that_consume(bpfman, verdict: int) -> None:
-    tc = Tc(bpfman, "ingress")
+def test_verdicts_that_consume(bpfman, hook: str, verdict: int) -> None:
+    tc = Tc(bpfman, "ingress", hook)
     program, behind = tc.load(50, verdict), tc.load(60)
     tc.sender.send(5)
     wait_until(lambda: tc.count(program) == 5, "the program ran")
@@ -201,3 +212,123 @@ def test_bad_directions_and_interfaces(bpfman, word: str) -> None:
     with pytest.raises(InvalidRequest, match="no interface 'none0'"):
         tc.load(50, OK, word, iface="none0")
     check_agreement(bpfman.paths)
+
+
+# ---- clsact
+
+
+def kinds(bpfman) -> list[str]:
+    """The qdiscs of the near end."""
+    near = bpfman.veth.near
+    lines = near.namespace.ip("-d", "link", "show", near.name)
+    assert near.name in lines
+    return [line.split()[1] for line in run_tc(near, "qdisc", "show", "dev", near.name)]
+
+
+def run_tc(port, *words: str) -> list[str]:
+    command = ["tc", "-n", port.namespace.name, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+@pytest.fixture
+def clsact(bpfman) -> Tc:
+    return Tc(bpfman, "ingress", "clsact")
+
+
+def test_our_qdisc_goes_with_its_last_user(clsact) -> None:
+    bpfman = clsact.bpfman
+    leaving = Tc(bpfman, "egress", "clsact")
+    first, second = clsact.load(), leaving.load()
+    assert "clsact" in kinds(bpfman)
+    bpfman.handler.unload(first)
+    leaving.send(3)
+    assert leaving.count(second) == 3
+    assert "clsact" in kinds(bpfman)
+    bpfman.handler.unload(second)
+    assert "clsact" not in kinds(bpfman)
+
+
+def test_a_qdisc_of_others_stays(clsact) -> None:
+    near = clsact.bpfman.veth.near
+    run_tc(near, "qdisc", "add", "dev", near.name, "clsact")
+    clsact.bpfman.handler.unload(clsact.load())
+    assert "clsact" in kinds(clsact.bpfman)
+
+
+def test_filters_of_others_stay_and_keep_the_qdisc(clsact, bpf_object) -> None:
+    near = clsact.bpfman.veth.near
+    program = clsact.load(50, UNSPEC)
+    other = ("prio", "99", "bpf", "da", "obj", str(bpf_object("examples/tc_pass")), "sec", "tc")
+    run_tc(near, "filter", "add", "dev", near.name, "ingress", "protocol", "all", *other)
+    clsact.send(4)
+    assert clsact.count(program) == 4
+    clsact.bpfman.handler.unload(program)
+    assert "tc_pass" in "".join(run_tc(near, "filter", "show", "dev", near.name, "ingress"))
+    assert "clsact" in kinds(clsact.bpfman)
+    clsact.send(2)
+
+
+def test_an_ingress_qdisc_of_others_is_refused(clsact) -> None:
+    near = clsact.bpfman.veth.near
+    run_tc(near, "qdisc", "add", "dev", near.name, "ingress")
+    with pytest.raises(Conflict, match="ingress qdisc"):
+        clsact.load()
+    assert "ingress" in kinds(clsact.bpfman)
+    check_agreement(clsact.bpfman.paths)
+
+
+def test_a_filter_of_others_in_our_place_is_named_and_stays(clsact, bpf_object) -> None:
+    near = clsact.bpfman.veth.near
+    run_tc(near, "qdisc", "add", "dev", near.name, "clsact")
+    program = ("bpf", "da", "obj", str(bpf_object("examples/tc_pass")), "sec", "tc")
+    place = ("protocol", "all", "prio", "50", "handle", "1")
+    run_tc(near, "filter", "add", "dev", near.name, "ingress", *place, *program)
+    with pytest.raises(Conflict, match="somebody else is at priority 50"):
+        clsact.load()
+    assert "tc_pass" in "".join(run_tc(near, "filter", "show", "dev", near.name, "ingress"))
+    check_agreement(clsact.bpfman.paths)
+
+
+def test_a_chain_stays_on_its_hook(clsact) -> None:
+    first = clsact.load()
+    on_any = Tc(clsact.bpfman, "ingress")
+    second = on_any.load(60)
+    rows = [dict(clsact.link(program).rows)["TC Hook"] for program in (first, second)]
+    assert rows == ["clsact", "clsact"]
+    with pytest.raises(Conflict, match="run on clsact"):
+        Tc(clsact.bpfman, "ingress", "tcx").load()
+    clsact.send(3)
+    assert [clsact.count(program) for program in (first, second)] == [3, 3]
+
+
+def test_the_configuration_chooses_the_hook(bpfman) -> None:
+    near = bpfman.veth.near
+    bpfman.paths.config.write_text(f'[interfaces.{near.name}]\ntc_hook = "clsact"\n')
+    bpfman.handler = local(bpfman.paths)
+    tc = Tc(bpfman, "ingress")
+    assert dict(tc.link(tc.load()).rows)["TC Hook"] == "clsact"
+
+
+def test_pins_removed_by_hand_leave_clsact_open(clsact) -> None:
+    bpfman = clsact.bpfman
+    clsact.load(50, SHOT)
+    for path in sorted(bpfman.paths.bpffs.rglob("*"), reverse=True):
+        if path.is_dir():
+            path.rmdir()
+        elif not path.name.endswith(".debug"):
+            path.unlink()
+    clsact.send(3)
+    bpfman.handler.prepare()
+    again = clsact.load(50, PIPE)
+    clsact.send(2)
+    assert clsact.count(again) == 2
+
+
+def test_a_namespace_that_is_gone_takes_clsact_chains_along(bpfman) -> None:
+    with namespace() as near, namespace() as far, veth_pair(near, far) as pair:
+        where = {"iface": pair.near.name, "netns": str(near.path), "priority": 1}
+        part = AttachPart("tc", {**where, "direction": "ingress", "hook": "clsact"})
+        loaded = bpfman.load(None, part, of="examples/tc_counter", word="tc")
+    assert not bpfman.handler.get(loaded.kernel.id).links[0].attached
+    bpfman.handler.prepare()
+    bpfman.handler.unload(loaded.kernel.id)

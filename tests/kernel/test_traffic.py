@@ -78,6 +78,7 @@ class Kind:
 
 XDP = Kind("xdp", {}, "tests/chain_trace", "pass")
 INGRESS = Kind("tc", {"direction": "ingress"}, "tests/chain_trace_tc", "pipe")
+CLSACT = Kind("tc", {**INGRESS.options, "hook": "clsact"}, INGRESS.object, "pipe")
 EGRESS = Kind("tc", {"direction": "egress"}, "tests/chain_trace_tc", "pipe")
 
 
@@ -131,7 +132,10 @@ class Changer:
         return priority, goes_on, {"priority": priority, "proceed_on": verdicts}
 
 
-@pytest.mark.parametrize("kind", [XDP, INGRESS, EGRESS], ids=["xdp", "tc-ingress", "tc-egress"])
+KINDS = {"xdp": XDP, "tc-ingress": INGRESS, "tc-egress": EGRESS, "tc-clsact": CLSACT}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_no_packet_is_lost_or_sees_half_a_chain(bpf_object, bpfman_paths, veth, kind) -> None:
     path = bpf_object(kind.object)
     handler = local(bpfman_paths)

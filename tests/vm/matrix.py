@@ -22,6 +22,8 @@ TIMEOUT = 1500.0  # seconds
 
 EXACT = "test_every_type.py::test_exact_counts_from_attach_to_detach"
 STAGGERED = "test_every_type.py::test_three_on_one_hook_detached_in_staggered_order"
+TC = "test_tc.py"
+ORDER = f"{TC}::test_counts_and_order"
 RULE = "test_dispatch_semantics.py::test_every_verdict_in_every_set_of_one"
 TYPES = (
     *("xdp", "tc", "tcx", "tracepoint", "kprobe", "kretprobe", "uprobe", "uretprobe"),
@@ -33,8 +35,11 @@ FEATURES = {
     "xdp, generic mode": "test_programs.py::test_both_xdp_modes",
     "xdp, order and positions": "test_programs.py::test_members_run_in_order_of_priority",
     "xdp, update": "test_programs.py::test_update_moves_a_running_member",
-    "tc, order on egress": "test_tc.py::test_counts_and_order[egress-tc]",
-    "tcx, order on ingress": "test_tc.py::test_counts_and_order[ingress-tcx]",
+    "tc, order on ingress, clsact": f"{ORDER}[ingress-clsact-tc]",
+    "tc, order on egress, clsact": f"{ORDER}[egress-clsact-tc]",
+    "tc, order on egress, TCX": f"{ORDER}[egress-tcx-tc]",
+    "tcx, order on ingress": f"{ORDER}[ingress-tcx-tcx]",
+    "tc, clsact goes with its last user": f"{TC}::test_our_qdisc_goes_with_its_last_user",
     "kprobe, errors": "test_kprobe.py::test_what_cannot_be_probed",
     "fentry, errors": "test_fentry.py::test_a_function_that_is_not_there",
     "the dispatcher's rule": f"{RULE}[xdp]",
@@ -71,9 +76,10 @@ def main() -> int:
         if status != 0:
             print(output)
             good = False
+    print(_table(results))
     if chosen.write:
         results[f"{_version(platform.release())} (host)"] = _results(_here())
-        (ROOT / "docs/kernels.md").write_text(_page(results))
+        (ROOT / "docs/kernels.md").write_text(f"{_TEXT}{_table(results)}\n")
     return 0 if good else 1
 
 
@@ -107,14 +113,14 @@ def _results(output: str) -> dict[str, str]:
     return results
 
 
-def _page(results: dict[str, dict[str, str]]) -> str:
+def _table(results: dict[str, dict[str, str]]) -> str:
     heading = " | ".join(results)
     rows = [
         f"| {feature} | " + " | ".join(results[release][feature] for release in results) + " |"
         for feature in FEATURES
     ]
     table = [f"| | {heading} |", "|---" * (len(results) + 1) + "|", *rows]
-    return _TEXT + "\n".join(table) + "\n"
+    return "\n".join(table)
 
 
 if __name__ == "__main__":
