@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -112,5 +113,8 @@ def test_ctrl_c_while_it_waits(bpfman, path) -> None:
 
 
 def _waits(pid: int) -> bool:
-    links = Path(f"/proc/{pid}/fd").iterdir()
-    return any(os.path.realpath(link).endswith("/.lock") for link in links)
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            if os.readlink(link).endswith("/.lock"):
+                return True
+    return False

@@ -317,11 +317,18 @@ def test_pins_removed_by_hand_leave_clsact_open(clsact) -> None:
             path.rmdir()
         elif not path.name.endswith(".debug"):
             path.unlink()
+    wait_until(lambda: _passes(clsact), "the table is empty")  # the kernel frees a pin after RCU
     clsact.send(3)
     bpfman.handler.prepare()
     again = clsact.load(50, PIPE)
     clsact.send(2)
     assert clsact.count(again) == 2
+
+
+def _passes(tc: Tc) -> bool:
+    with tc.receiver.listen() as behind:
+        tc.sender.send()
+        return bool(behind.frames())
 
 
 def test_a_namespace_that_is_gone_takes_clsact_chains_along(bpfman) -> None:
