@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := python3-venv clang llvm libbpf1 libbpf-dev linux-libc-dev gcc libc6-dev \
 	iproute2 iputils-ping bpftool
+TEST_PACKAGES := docker-registry apache2-utils buildah skopeo podman
 VM_PACKAGES := qemu-system-x86 qemu-system-common busybox-static
 
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
@@ -47,8 +48,8 @@ lint: setup
 	@$(BIN)/mypy --no-error-summary
 
 test: lint
+	@scripts/install-packages $(TEST_PACKAGES) $(VM_PACKAGES)
 	@$(BIN)/pytest
-	@scripts/install-packages $(VM_PACKAGES)
 	@$(BIN)/python tests/vm/matrix.py
 
 # Kernels other than this one, emulated: what it lacks is proven there.

@@ -18,32 +18,30 @@ ARCHITECTURES = {
 }[sys.byteorder]
 HITS = {"hits": "per_cpu_array"}
 TRAFFIC = {"traffic": "per_cpu_array", ".rodata": "array"}
+IMAGES = (
+    ("fentry_counter", "fentry", "fentry_counter", HITS),
+    ("fexit_counter", "fexit", "fexit_counter", HITS),
+    ("kprobe_counter", "kprobe", "kprobe_counter", HITS),
+    ("tc_counter", "tc", "tc_counter", TRAFFIC),
+    ("tc_pass", "tc", "pass", HITS),
+    ("tracepoint_counter", "tracepoint", "tracepoint_counter", HITS),
+    ("uprobe_counter", "uprobe", "uprobe_counter", HITS),
+    ("xdp_counter", "xdp", "xdp_counter", TRAFFIC),
+    ("xdp_drop", "xdp", "drop", HITS),
+    ("xdp_pass", "xdp", "pass", HITS),
+)
+"""Of each example its name, program type, function and maps."""
 
 
 def main(directory: Path) -> None:
     """Pack all examples."""
-    write(
-        directory,
-        [
-            example("fentry_counter", "fentry", "fentry_counter", HITS),
-            example("fexit_counter", "fexit", "fexit_counter", HITS),
-            example("kprobe_counter", "kprobe", "kprobe_counter", HITS),
-            example("tc_counter", "tc", "tc_counter", TRAFFIC),
-            example("tc_pass", "tc", "pass", HITS),
-            example("tracepoint_counter", "tracepoint", "tracepoint_counter", HITS),
-            example("uprobe_counter", "uprobe", "uprobe_counter", HITS),
-            example("xdp_counter", "xdp", "xdp_counter", TRAFFIC),
-            example("xdp_drop", "xdp", "drop", HITS),
-            example("xdp_pass", "xdp", "pass", HITS),
-        ],
-    )
+    write(directory, {f"quay.io/bpfman-bytecode/{row[0]}:latest": image(*row) for row in IMAGES})
 
 
-def example(name: str, kind: str, function: str, maps: dict[str, str]) -> NewImage:
-    """The image of the example `name`, whose one program is `function`."""
+def image(name: str, kind: str, function: str, maps: dict[str, str]) -> NewImage:
+    """The image of an example."""
     data = (EXAMPLES / f"{name}.bpf.o").read_bytes()
     return NewImage(
-        reference=f"quay.io/bpfman-bytecode/{name}:latest",
         filename=f"{name}.bpf.o",
         objects=dict.fromkeys(ARCHITECTURES, data),
         programs={function: kind},

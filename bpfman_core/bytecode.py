@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bpfman_core.api import FileSource, ImageSource
 from bpfman_core.errors import InvalidObject, InvalidRequest
 from bpfman_core.model import FileOrigin, ImageOrigin, Origin
 
+if TYPE_CHECKING:
+    from bpfman_core.image.settings import ImageSettings
+
 
 @dataclass(frozen=True)
 class Bytecode:
-    """An ELF object, where it came from, and the program to take where the user names none."""
+    """An ELF object and where it came from.
+
+    Of an image also the program to take where the user names none, and the type words that its
+    labels have for its functions.
+    """
 
     data: bytes
     origin: Origin
     function: str | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
-def fetch(source: FileSource | ImageSource, seeds: Sequence[Path] | None) -> Bytecode:
-    """Read a file, or find an image; `seeds` are directories of images, None the shipped ones.
+def fetch(source: FileSource | ImageSource, settings: Callable[[], ImageSettings]) -> Bytecode:
+    """Read a file, or find an image, for which alone the `settings` are needed.
 
-    Raises InvalidRequest, InvalidObject or NotFound.
+    Raises InvalidRequest, InvalidObject or NotFound; for images see `image.source.find`.
     """
     if isinstance(source, FileSource):
         data = source.data if source.data is not None else _for_another(Path(source.path))
         return Bytecode(data, FileOrigin(source.path))
     from bpfman_core.image import source as images
 
-    found = images.find(source, images.seeds(seeds))
-    origin = ImageOrigin(source.url, source.pull_policy, found.digest, found.source)
-    return Bytecode(found.data, origin, found.function)
+    found = images.find(source, settings())
+    origin = ImageOrigin(
+        source.url, source.pull_policy, found.digest, found.source, found.signature
+    )
+    return Bytecode(found.data, origin, found.function, found.functions)
 
 
 def _for_another(path: Path) -> bytes:

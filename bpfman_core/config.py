@@ -3,7 +3,8 @@
 [service]
 timeout = 0                # seconds without a request after which the service ends; 0 is never
 on_stop = "unload"         # or "keep": what becomes of the programs when the service is stopped
-[images]
+[images]                   # see image.tables, also for [registries] and [signing]
+offline = false            # ask no registry
 seeds = []                 # directories with images to fall back on; [] turns that off
 [interfaces.eth0]
 xdp_mode = "drv"           # what the plugins of program types read
@@ -17,6 +18,7 @@ lock_timeout = 60          # seconds to wait for another writer
 
 from __future__ import annotations
 
+import difflib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,7 +34,7 @@ _LOCK_TIMEOUT = 60.0  # seconds
 
 _KNOWN: Mapping[str, frozenset[str] | None] = {
     "service": frozenset({"timeout", "on_stop"}),
-    "images": frozenset({"seeds"}),
+    "images": frozenset({"offline", "seeds"}),
     "plugins": frozenset({"load", "disable"}),
     "database": frozenset({"lock_timeout", "max_retries", "millisec_delay"}),
     "interfaces": None,
@@ -40,6 +42,9 @@ _KNOWN: Mapping[str, frozenset[str] | None] = {
     "registries": None,
 }
 """The tables, and the keys of those that are read here."""
+
+_GUARDS = ("signing", "registries")
+"""Tables that protect: a misspelt one must not be passed over."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Config:
     """The whole file. `seeds` is None where it does not say; `unknown` are keys nobody reads."""
 
     service: ServiceConfig = ServiceConfig()
+    offline: bool = False
     seeds: tuple[Path, ...] | None = None
     load_plugins: tuple[str, ...] = ()
     disable_plugins: tuple[str, ...] = ()
@@ -79,6 +85,9 @@ def load_config(path: Path) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{path}: {error}") from None
     config = _config(_Document(path, _parsed(text, path)))
+    for name in config.unknown:
+        if difflib.get_close_matches(name, _GUARDS, n=1):
+            raise InvalidRequest(f"{path}: unknown table {name}", hint="see its spelling")
     if config.unknown:
         _log.warning("%s: unknown: %s", path, ", ".join(config.unknown))
     return config
@@ -100,6 +109,7 @@ def _config(document: _Document) -> Config:
             timeout=document.number("service", "timeout"),
             on_stop=document.choice("service", "on_stop", ("unload", "keep")),
         ),
+        offline=document.truth("images", "offline"),
         seeds=None if seeds is None else tuple(Path(seed) for seed in seeds),
         load_plugins=document.words("plugins", "load") or (),
         disable_plugins=document.words("plugins", "disable") or (),
@@ -155,6 +165,12 @@ class _Document:
             return None
         if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < inf:
             raise self._wrong(table, key, found, "a number from 0 up")
+        return found
+
+    def truth(self, table: str, key: str) -> bool:
+        found = self.table(table).get(key, False)
+        if not isinstance(found, bool):
+            raise self._wrong(table, key, found, "true or false")
         return found
 
     def choice(self, table: str, key: str, choices: tuple[str, ...]) -> str:

@@ -25,6 +25,7 @@ _EXECUTABLE = 4  # SHF_EXECINSTR
 _OBJECT, _FUNCTION = 1, 2  # STT_OBJECT, STT_FUNC
 _LOCAL = 0  # STB_LOCAL
 _LONGEST = 4096  # bytes of a name
+_MAPS = (".maps", "maps")
 _DATA = (".rodata", ".data", ".bss")
 
 
@@ -52,6 +53,7 @@ class Object:
 
     functions: tuple[Function, ...]
     globals: tuple[Global, ...]
+    maps: tuple[str, ...] = ()
 
     def resolve(self, name: str | None) -> Function:
         """The program of that name, or in the section of that name; without one, the only program.
@@ -96,7 +98,7 @@ def parse(data: bytes) -> Object:
     reader = _Reader(data)
     if not reader.functions:
         raise InvalidObject("it holds no programs")
-    return Object(reader.functions, reader.globals)
+    return Object(reader.functions, reader.globals, reader.maps)
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,12 @@ class _Reader:
             Global(name, section.name, offset, size)
             for name, info, section, offset, size in self._symbols
             if info & 15 == _OBJECT and section.name.startswith(_DATA)
+        )
+
+    @cached_property
+    def maps(self) -> tuple[str, ...]:
+        return tuple(
+            name for name, _, section, _, _ in self._symbols if name and section.name in _MAPS
         )
 
     @cached_property

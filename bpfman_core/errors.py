@@ -3,7 +3,7 @@
     BpfmanError
     +-- InvalidRequest        what was asked makes no sense: bad option, value, name
     |   +-- InvalidObject     the bytecode is no usable BPF object
-    +-- NotFound              no program or link has that id                     exit 3
+    +-- NotFound              no program, link or image is called so              exit 3
     +-- AlreadyExists         it is there already
     +-- Conflict              the present state forbids it: a foreign program, a dead link
     +-- Full                  the hook holds as many programs as it can
@@ -14,6 +14,9 @@
     +-- KernelError           a system call failed for another reason
     +-- PluginError           a plugin is missing, broken, or broke its contract
     +-- ServiceError          the service cannot be reached, or did not answer
+    +-- RegistryError         an image registry failed, or answered what makes no sense
+    |   +-- Unreachable       it could not be asked at all
+    +-- Untrusted             an image is not signed as this host asks
 
 An error is one line: what is wrong, then (`hint`) what to do next.
 """
@@ -55,7 +58,7 @@ class InvalidObject(InvalidRequest):
 
 
 class NotFound(BpfmanError):
-    """No program or link has the given id."""
+    """No program, link or image has the given name."""
 
     exit_code = 3
     status = "NOT_FOUND"
@@ -133,6 +136,22 @@ class ServiceError(BpfmanError):
     """The service cannot be reached, or its answer cannot be read."""
 
     status = "UNAVAILABLE"
+
+
+class RegistryError(BpfmanError):
+    """A registry of images failed, or answered what makes no sense."""
+
+    status = "UNAVAILABLE"
+
+
+class Unreachable(RegistryError):
+    """A registry of images could not be asked at all: no such host, nobody there."""
+
+
+class Untrusted(BpfmanError):
+    """An image is not signed by anyone whom this host trusts."""
+
+    status = "FAILED_PRECONDITION"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -24,6 +24,7 @@ from bpfman_core.paths import Paths
 from bpfman_core.store import Store
 
 if TYPE_CHECKING:
+    from bpfman_core.image.settings import ImageSettings
     from bpfman_core.registry import Registry
 
 
@@ -54,7 +55,7 @@ class Handler:
         from bpfman_core.bytecode import fetch
         from bpfman_core.manager.load import load
 
-        bytecode = fetch(request.source, self._context.config.seeds)
+        bytecode = fetch(request.source, self._image_settings)
         with self._changing():
             records = load(self._context, request, bytecode)
             return tuple(views.program_view(self._context, record.id) for record in records)
@@ -123,9 +124,14 @@ class Handler:
 
     def pull(self, source: ImageSource) -> None:
         """See `Api.pull`."""
-        from bpfman_core.bytecode import fetch
+        from bpfman_core.image.source import find
 
-        fetch(source, self._context.config.seeds)
+        find(source, self._image_settings(), must_keep=True)
+
+    def _image_settings(self) -> ImageSettings:
+        from bpfman_core.image.tables import image_settings
+
+        return image_settings(self._context.config, self._context.paths.images)
 
     # ---- the duties of a service
 

@@ -90,12 +90,17 @@ class FileOrigin:
 
 @dataclass(frozen=True)
 class ImageOrigin:
-    """Bytecode out of an image: `digest` of its manifest, `source` where it came from."""
+    """Bytecode out of an image: `digest` of its manifest, `source` where it came from.
+
+    `signature` is what was found of its signatures: `unsigned`, `signed, not verified`,
+    `verified: ` and by whom, `built here`, or `not checked`.
+    """
 
     url: str
     pull_policy: PullPolicy
     digest: str = ""
     source: str = ""
+    signature: str = ""
 
 
 Origin = FileOrigin | ImageOrigin

@@ -43,6 +43,11 @@ class Paths:
         return self.runtime / "bpfman.db"
 
     @property
+    def images(self) -> Path:
+        """The cache of images."""
+        return self.data / "images"
+
+    @property
     def verifier_log(self) -> Path:
         """The whole text of the last verifier rejection."""
         return self.runtime / "verifier.log"

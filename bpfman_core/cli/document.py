@@ -62,5 +62,6 @@ def _origin(origin: Origin) -> dict[str, Json]:
             "pull_policy": origin.pull_policy.value,
             "digest": origin.digest or None,
             "source": origin.source or None,
+            "signature": origin.signature or None,
         }
     return {"path": origin.path}

@@ -1,4 +1,4 @@
-"""Writes image layouts. The same input gives the same bytes, and so the same digests."""
+"""Makes images. The same input gives the same bytes, and so the same digests."""
 
 from __future__ import annotations
 
@@ -22,13 +22,12 @@ _EPOCH = "1970-01-01T00:00:00Z"
 
 @dataclass(frozen=True)
 class NewImage:
-    """An image to write under `reference`.
+    """An image to be made.
 
     `objects` are the bytes of the object by architecture, as images call them (`amd64`);
     `programs` are functions and their program types, `maps` the maps and theirs.
     """
 
-    reference: str
     filename: str
     objects: Mapping[str, bytes]
     programs: Mapping[str, str]
@@ -51,62 +50,79 @@ class NewImage:
         return labels
 
 
-def write(directory: Path, images: Sequence[NewImage]) -> dict[str, str]:
-    """Make `directory` a layout of these images and nothing else; their digests by reference.
+@dataclass(frozen=True)
+class Built:
+    """An image in memory: what its reference will stand for, and its blobs by digest."""
 
-    Raises Conflict where it holds something that is no layout.
+    top: Descriptor
+    blobs: Mapping[str, bytes]
+
+
+def assemble(image: NewImage) -> Built:
+    """An index of one manifest per architecture, with all that they need."""
+    blobs: dict[str, bytes] = {}
+    manifests = [
+        replace(_manifest(image, architecture, data, blobs), platform=f"linux/{architecture}")
+        for architecture, data in sorted(image.objects.items())
+    ]
+    return Built(_add(blobs, INDEX, index_of(manifests)), blobs)
+
+
+def write(directory: Path, images: Mapping[str, NewImage]) -> dict[str, str]:
+    """Make `directory` a layout of these images by reference; gives their digests by reference.
+
+    Nothing else is left in it. Raises Conflict where it holds something that is no layout.
     """
     layout = Layout(directory)
     _clear(layout)
-    writer = _Writer(layout)
+    layout.blobs.mkdir(parents=True)
     layout.marker_path.write_bytes(_compact({"imageLayoutVersion": "1.0.0"}))
-    tops = [
-        replace(writer.image(image), annotations={REFERENCE: image.reference}) for image in images
-    ]
-    layout.index_path.write_bytes(_index(tops))
-    return {image.reference: top.digest for image, top in zip(images, tops, strict=True)}
+    tops: dict[str, Descriptor] = {}
+    for reference, image in images.items():
+        built = assemble(image)
+        for digest, data in built.blobs.items():
+            layout.blob_path(digest).write_bytes(data)
+        tops[reference] = built.top
+    named = [replace(top, annotations={REFERENCE: name}) for name, top in tops.items()]
+    layout.index_path.write_bytes(index_of(named))
+    return {name: top.digest for name, top in tops.items()}
 
 
-@dataclass(frozen=True)
-class _Writer:
-    layout: Layout
+def index_of(descriptors: Sequence[Descriptor]) -> bytes:
+    """An index of these, as a document."""
+    rows = [descriptor.as_json() for descriptor in descriptors]
+    return _compact({"schemaVersion": 2, "mediaType": INDEX, "manifests": rows})
 
-    def image(self, image: NewImage) -> Descriptor:
-        """An index of one manifest per architecture."""
-        manifests = [
-            replace(self._manifest(image, architecture, data), platform=f"linux/{architecture}")
-            for architecture, data in sorted(image.objects.items())
-        ]
-        return self._blob(INDEX, _index(manifests))
 
-    def _manifest(self, image: NewImage, architecture: str, data: bytes) -> Descriptor:
-        archive = _tar(image.filename, data)
-        layer = self._blob(LAYER, _gzip(archive))
-        config = {
-            "created": _EPOCH,
-            "architecture": architecture,
-            "os": "linux",
-            "config": {"Labels": image.labels()},
-            "rootfs": {
-                "type": "layers",
-                "diff_ids": [digest_of(archive)],
-            },
-            "history": [{"created": _EPOCH, "created_by": "bpfman"}],
-        }
-        manifest = {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": self._blob(CONFIG, _compact(config)).as_json(),
-            "layers": [layer.as_json()],
-        }
-        return self._blob(MANIFEST, _compact(manifest))
+def _manifest(
+    image: NewImage, architecture: str, data: bytes, blobs: dict[str, bytes]
+) -> Descriptor:
+    archive = _tar(image.filename, data)
+    layer = _add(blobs, LAYER, _gzip(archive))
+    config = {
+        "created": _EPOCH,
+        "architecture": architecture,
+        "os": "linux",
+        "config": {"Labels": image.labels()},
+        "rootfs": {
+            "type": "layers",
+            "diff_ids": [digest_of(archive)],
+        },
+        "history": [{"created": _EPOCH, "created_by": "bpfman"}],
+    }
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": _add(blobs, CONFIG, _compact(config)).as_json(),
+        "layers": [layer.as_json()],
+    }
+    return _add(blobs, MANIFEST, _compact(manifest))
 
-    def _blob(self, media_type: str, data: bytes) -> Descriptor:
-        descriptor = Descriptor.of(media_type, data)
-        path = self.layout.blob_path(descriptor.digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        return descriptor
+
+def _add(blobs: dict[str, bytes], media_type: str, data: bytes) -> Descriptor:
+    descriptor = Descriptor.of(media_type, data)
+    blobs[descriptor.digest] = data
+    return descriptor
 
 
 def _clear(layout: Layout) -> None:
@@ -115,11 +131,6 @@ def _clear(layout: Layout) -> None:
         raise Conflict(f"{directory} is no image layout and not empty", hint="name another")
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-
-
-def _index(descriptors: Sequence[Descriptor]) -> bytes:
-    rows = [descriptor.as_json() for descriptor in descriptors]
-    return _compact({"schemaVersion": 2, "mediaType": INDEX, "manifests": rows})
 
 
 def _tar(filename: str, data: bytes) -> bytes:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from bpfman_core import elf
 from bpfman_core.errors import InvalidObject
 
 PROGRAMS = "io.ebpf.programs"
@@ -27,20 +28,26 @@ OBJECT_LIMIT = 16 << 20
 """The most bytes that an object may have."""
 
 UNPACKED_LIMIT = 64 << 20
-"""The most bytes that an unpacked layer may have."""
+"""The most bytes that all layers may have, unpacked."""
+
+_MAGIC_AT = 257  # where a tar header says what it is
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 @dataclass(frozen=True)
 class FetchedImage:
     """What a source gives, every blob of it checked.
 
-    `digest` is what the reference stands for, `source` where it came from; the layers are packed.
+    `digest` is what the reference stands for, `source` where it came from, `signature` what was
+    found of its signatures (`signing.check`); the layers are packed.
     """
 
     digest: str
     source: str
     labels: Mapping[str, str]
     layers: tuple[bytes, ...]
+    signature: str
 
 
 @dataclass(frozen=True)
@@ -54,36 +61,69 @@ class Bytecode:
     data: bytes
     digest: str
     source: str
+    signature: str
     function: str | None
     functions: Mapping[str, str]
 
 
 def extract(image: FetchedImage) -> Bytecode:
-    """Unpack the object of an image. Raises InvalidObject."""
-    functions = _functions(image.labels)
+    """Unpack the object of an image, and check what its labels promise. Raises InvalidObject."""
+    functions = functions_of(image.labels)
     function = image.labels.get(FUNCTION) or (
         next(iter(functions)) if len(functions) == 1 else None
     )
-    data = _only_object(image.layers, image.labels.get(FILENAME, ""))
-    return Bytecode(data, image.digest, image.source, function, functions)
+    data = only_object(image.layers, image.labels.get(FILENAME, ""))
+    named = {*functions, *([function] if function else [])}
+    _check_promises(elf.parse(data), named, maps_of(image.labels))
+    return Bytecode(data, image.digest, image.source, image.signature, function, functions)
 
 
-def _functions(labels: Mapping[str, str]) -> dict[str, str]:
-    if PROGRAMS not in labels:
-        function, kind = labels.get(FUNCTION), labels.get(PROGRAM_TYPE)
-        return {function: kind} if function and kind else {}
+def functions_of(labels: Mapping[str, str]) -> dict[str, str]:
+    """The functions that labels name, and their program types. Raises InvalidObject."""
+    if PROGRAMS in labels:
+        return _table(labels, PROGRAMS)
+    function, kind = labels.get(FUNCTION), labels.get(PROGRAM_TYPE)
+    return {function: kind} if function and kind else {}
+
+
+def maps_of(labels: Mapping[str, str]) -> dict[str, str]:
+    """The maps that labels name, and their types. Raises InvalidObject."""
+    return _table(labels, MAPS) if MAPS in labels else {}
+
+
+def _table(labels: Mapping[str, str], label: str) -> dict[str, str]:
     try:
-        programs = json.loads(labels[PROGRAMS])
-        return {str(function): str(kind) for function, kind in programs.items()}
+        return {str(name): str(kind) for name, kind in json.loads(labels[label]).items()}
     except (AttributeError, ValueError, RecursionError) as error:
-        raise InvalidObject(f"the image's label {PROGRAMS} is no JSON object") from error
+        raise InvalidObject(f"the image's label {label} is no JSON object") from error
 
 
-def _only_object(layers: Iterable[bytes], filename: str) -> bytes:
+def _check_promises(held: elf.Object, functions: Iterable[str], maps: Iterable[str]) -> None:
+    """Sections, by which the old labels may name a program, and which are maps, have a dot."""
+    there = {function.name for function in held.functions}
+    there |= {function.section for function in held.functions}
+    _check_promise("program", functions, there)
+    _check_promise("map", (name for name in maps if "." not in name), set(held.maps))
+
+
+def _check_promise(what: str, promised: Iterable[str], there: set[str]) -> None:
+    for name in promised:
+        if name not in there:
+            held = ", ".join(sorted(there)) or "none"
+            raise InvalidObject(f"the image's labels name a {what} {name!r}; it holds: {held}")
+
+
+def only_object(layers: Iterable[bytes], filename: str) -> bytes:
+    """The one BPF object in packed layers; `filename` decides among several. Raises InvalidObject.
+
+    Objects have that name, or end in `.o`; a later layer's takes the place of an earlier one's.
+    """
     objects: dict[str, bytes] = {}
-    wanted = PurePosixPath(filename).name
+    wanted, left = PurePosixPath(filename).name, UNPACKED_LIMIT
     for layer in layers:
-        objects |= _objects(_unpack(layer), wanted)
+        unpacked = _unpack(layer, left)
+        left -= len(unpacked)
+        objects |= _objects(unpacked, wanted)
     if wanted in objects:
         return objects[wanted]
     if len(objects) != 1:
@@ -92,14 +132,19 @@ def _only_object(layers: Iterable[bytes], filename: str) -> bytes:
     return next(iter(objects.values()))
 
 
-def _unpack(layer: bytes) -> bytes:
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(layer)) as packed:
-            data = packed.read(UNPACKED_LIMIT + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InvalidObject(f"a layer of the image is no readable tar+gzip: {error}") from error
-    if len(data) > UNPACKED_LIMIT:
-        raise InvalidObject(f"a layer of the image unpacks to more than {UNPACKED_LIMIT} bytes")
+def _unpack(layer: bytes, limit: int) -> bytes:
+    """A layer as tar, of at most `limit` bytes; one may be stored without compression."""
+    if not layer.startswith(_GZIP) and layer[_MAGIC_AT:].startswith(b"ustar"):
+        data = layer
+    else:
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(layer)) as packed:
+                data = packed.read(limit + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            what = "zstd" if layer.startswith(_ZSTD) else str(error)
+            raise InvalidObject(f"a layer of the image is no readable tar+gzip: {what}") from error
+    if len(data) > limit:
+        raise InvalidObject(f"the image's layers unpack to more than {UNPACKED_LIMIT} bytes")
     return data
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from bpfman_core.errors import InvalidObject, InvalidRequest
 from bpfman_core.image.descriptor import DOCUMENT_LIMIT, Descriptor, document
-from bpfman_core.image.reference import Reference
+from bpfman_core.image.manifest import descriptors
+from bpfman_core.image.reference import Reference, is_digest
+from bpfman_core.image.repository import fallback_tag
 
 REFERENCE = "org.opencontainers.image.ref.name"
 """The annotation that names an image of a layout; here, as in skopeo and podman, in full."""
@@ -20,16 +24,32 @@ class Layout:
 
     directory: Path
 
+    def entries(self) -> tuple[Descriptor, ...]:
+        """Everything that its index names; a row that makes no sense names nothing."""
+        try:
+            data = _bytes_of(self.index_path, DOCUMENT_LIMIT)
+        except FileNotFoundError:
+            return ()
+        rows = document(data).get("manifests")
+        found: list[Descriptor] = []
+        for row in rows if isinstance(rows, list) else ():
+            with contextlib.suppress(InvalidObject):
+                found.append(Descriptor.parse(row))
+        return tuple(found)
+
     def references(self) -> tuple[str, ...]:
         """The full names of the images it holds."""
-        return tuple(str(reference) for reference, _ in self._images())
+        named = (_reference(entry) for entry in self.entries())
+        return tuple(str(reference) for reference in named if reference is not None)
 
     def find(self, wanted: Reference) -> Descriptor | None:
         """The index or manifest of that name; a digest in the name decides over its tag."""
-        for reference, descriptor in self._images():
-            same = wanted.digest == descriptor.digest if wanted.digest else wanted == reference
-            if same and wanted.name == reference.name:
-                return descriptor
+        for entry in self.entries():
+            reference = _reference(entry)
+            if reference is None or reference.name != wanted.name:
+                continue
+            if wanted.digest == entry.digest if wanted.digest else wanted == reference:
+                return entry
         return None
 
     def read(self, descriptor: Descriptor, limit: int) -> bytes:
@@ -37,12 +57,15 @@ class Layout:
         descriptor.check_size(limit)
         path = self.blob_path(descriptor.digest)
         try:
-            with open(path, "rb") as file:
-                data = file.read(descriptor.size + 1)
-        except OSError as error:
+            data = _bytes_of(path, descriptor.size + 1)
+        except FileNotFoundError as error:
             raise InvalidObject(f"{path} of an image layout: {error.strerror}") from error
         descriptor.check(data)
         return data
+
+    def repository(self, of: Reference | None) -> LayoutRepository:
+        """The images of the repository that `of` is in; without one, all that the layout has."""
+        return LayoutRepository(self, of)
 
     @property
     def index_path(self) -> Path:
@@ -54,27 +77,62 @@ class Layout:
         """The file that says that this is a layout."""
         return self.directory / "oci-layout"
 
+    @property
+    def blobs(self) -> Path:
+        """The directory of the blobs."""
+        return self.directory / "blobs/sha256"
+
     def blob_path(self, digest: str) -> Path:
         """Where the blob with that digest lies."""
-        algorithm, _, digits = digest.partition(":")
-        return self.directory / "blobs" / algorithm / digits
+        return self.blobs / digest.partition(":")[2]
 
-    def _images(self) -> Iterator[tuple[Reference, Descriptor]]:
-        """Those whose name is a full one; others can be asked for by nobody."""
-        for row in self._index():
-            descriptor = Descriptor.parse(row)
-            try:
-                yield Reference.parse(descriptor.annotations.get(REFERENCE, "")), descriptor
-            except InvalidRequest:
-                continue
 
-    def _index(self) -> list[object]:
-        try:
-            with open(self.index_path, "rb") as file:
-                data = file.read(DOCUMENT_LIMIT)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise InvalidObject(f"{self.index_path}: {error.strerror}") from error
-        rows = document(data).get("manifests")
-        return rows if isinstance(rows, list) else []
+@dataclass(frozen=True)
+class LayoutRepository:
+    """Implements `repository.Repository`."""
+
+    layout: Layout
+    of: Reference | None
+
+    def resolve(self, wanted: str) -> Descriptor | None:
+        """See `Repository.resolve`."""
+        if self.of is not None:
+            tag, digest = (None, wanted) if is_digest(wanted) else (wanted, None)
+            return self.layout.find(Reference(self.of.registry, self.of.repository, tag, digest))
+        for entry in self.layout.entries():
+            name = entry.annotations.get(REFERENCE, "")
+            if wanted in (entry.digest, name) or name.endswith(f":{wanted}"):
+                return entry
+        return None
+
+    def read(self, descriptor: Descriptor, limit: int) -> bytes:
+        """See `Repository.read`."""
+        return self.layout.read(descriptor, limit)
+
+    def referrers(self, digest: str) -> tuple[Descriptor, ...]:
+        """See `Repository.referrers`."""
+        index = self.resolve(fallback_tag(digest))
+        if index is None:
+            return ()
+        return descriptors(document(self.read(index, DOCUMENT_LIMIT)), "manifests")
+
+
+def _bytes_of(path: Path, limit: int) -> bytes:
+    """The first `limit` bytes of a file. Raises FileNotFoundError, InvalidObject."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise InvalidObject(f"{path} of an image layout is no file")
+            return file.read(limit)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InvalidObject(f"{path} of an image layout: {error.strerror}") from error
+
+
+def _reference(entry: Descriptor) -> Reference | None:
+    """Its full name; what has none can be asked for by nobody."""
+    try:
+        return Reference.parse(entry.annotations.get(REFERENCE, ""))
+    except InvalidRequest:
+        return None

@@ -19,6 +19,9 @@ from bpfman_core.model import Json
 Read = Callable[[Descriptor, int], bytes]
 """Gives the checked bytes of a descriptor; the number is the most that it may have."""
 
+_MANY_LAYERS = 16
+_LAYERS_LIMIT = 64 << 20  # bytes, packed
+
 _ARCHITECTURES = {
     "x86_64": "amd64",
     "aarch64": "arm64",
@@ -49,23 +52,34 @@ def resolve(top: Descriptor, read: Read, platform: str | None = None) -> Manifes
     Raises InvalidObject.
     """
     value = document(read(top, DOCUMENT_LIMIT))
-    kind = _media_type(top, value)
+    kind = media_type(top, value)
     if kind in INDEXES:
-        chosen = _choose(value, platform or host_platform())
+        chosen = choose(value, platform or host_platform())
         value = document(read(chosen, DOCUMENT_LIMIT))
-        kind = _media_type(chosen, value)
+        kind = media_type(chosen, value)
     if kind not in MANIFESTS:
         raise InvalidObject(f"the image's manifest is of an unknown kind: {kind or 'none given'}")
+    layers = descriptors(value, "layers")
+    if len(layers) > _MANY_LAYERS or sum(layer.size for layer in layers) > _LAYERS_LIMIT:
+        raise InvalidObject("the image's layers are more, or larger, than bytecode can need")
     config = document(read(Descriptor.parse(value.get("config")), DOCUMENT_LIMIT))
-    return Manifest(_labels(config), _descriptors(value, "layers"))
+    return Manifest(_labels(config), layers)
 
 
-def _media_type(descriptor: Descriptor, value: Mapping[str, Json]) -> str:
-    return str(value.get("mediaType") or descriptor.media_type)
+def media_type(descriptor: Descriptor, value: Mapping[str, Json]) -> str:
+    """What a document is, on which it and what led to it must agree. Raises InvalidObject.
+
+    Else two readers could take the same bytes for different images (CVE-2021-41190).
+    """
+    inside, outside = value.get("mediaType"), descriptor.media_type
+    if (inside and outside and inside != outside) or ("manifests" in value and "layers" in value):
+        raise InvalidObject(f"the image's document {descriptor.digest} contradicts itself")
+    return str(inside or outside)
 
 
-def _choose(index: Mapping[str, Json], platform: str) -> Descriptor:
-    choices = _descriptors(index, "manifests")
+def choose(index: Mapping[str, Json], platform: str) -> Descriptor:
+    """What an index has for a platform. Raises InvalidObject."""
+    choices = descriptors(index, "manifests")
     for choice in choices:
         if choice.platform == platform:
             return choice
@@ -73,7 +87,8 @@ def _choose(index: Mapping[str, Json], platform: str) -> Descriptor:
     raise InvalidObject(f"the image has nothing for {platform}; it is for: {held}")
 
 
-def _descriptors(value: Mapping[str, Json], key: str) -> tuple[Descriptor, ...]:
+def descriptors(value: Mapping[str, Json], key: str) -> tuple[Descriptor, ...]:
+    """A list of descriptors in a document. Raises InvalidObject."""
     rows = value.get(key)
     if not isinstance(rows, list):
         raise InvalidObject(f"the image's manifest has no list of {key}")

@@ -1,99 +1,195 @@
-"""Where images come from: an ordered list of sources, the first that has the image gives it."""
+"""Where images come from: the cache, a registry, seeds; in which order, the pull policy says.
+
+| policy       | cache | registry | seeds, if no registry can be reached |
+|--------------|-------|----------|--------------------------------------|
+| Always       |       | yes      |                                      |
+| IfNotPresent | first | then     | then                                 |
+| Never        | first |          | then                                 |
+
+`oci:/path[:name][@digest]` names an image of a layout itself.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from bpfman_core.api import ImageSource
-from bpfman_core.errors import NotFound
+from bpfman_core.errors import (
+    BpfmanError,
+    InvalidObject,
+    InvalidRequest,
+    NotFound,
+    Unreachable,
+    Untrusted,
+)
+from bpfman_core.image import pull
 from bpfman_core.image.bytecode import Bytecode, FetchedImage, extract
-from bpfman_core.image.descriptor import LAYER_LIMIT
-from bpfman_core.image.layout import Layout
-from bpfman_core.image.manifest import resolve
-from bpfman_core.image.reference import Reference
+from bpfman_core.image.cache import POLICY, VERDICT, Cache
+from bpfman_core.image.credentials import Credentials
+from bpfman_core.image.descriptor import Descriptor
+from bpfman_core.image.layout import REFERENCE, Layout, LayoutRepository
+from bpfman_core.image.reference import Reference, is_digest
+from bpfman_core.image.settings import ImageSettings
+from bpfman_core.image.signing import check
+from bpfman_core.image.signing.policy import SigningPolicy
 from bpfman_core.model import PullPolicy
 
 _log = logging.getLogger(__name__)
+
+_LAYOUT = "oci:"
 _SHIPPED = Path(__file__).with_name("seeds")
 
 
-class Source(Protocol):
-    """A place that images can be had from."""
+def find(image: ImageSource, settings: ImageSettings, *, must_keep: bool = False) -> Bytecode:
+    """The object of an image. With `must_keep` it is an error if the cache cannot hold it.
 
-    def fetch(self, reference: Reference, policy: PullPolicy) -> FetchedImage | None:
-        """The image of that name, its blobs checked, or None where there is none.
-
-        Raises errors.BpfmanError where there is one that cannot be used.
-        """
-        ...
-
-    def references(self) -> tuple[str, ...]:
-        """The names to offer a user who asked for another, where they can be known."""
-        ...
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """A read-only layout that stands in where no registry can be asked."""
-
-    layout: Layout
-
-    def fetch(self, reference: Reference, policy: PullPolicy) -> FetchedImage | None:
-        """See `Source`. The policy Always wants what a registry has, so a seed is none."""
-        descriptor = None if policy is PullPolicy.ALWAYS else self.layout.find(reference)
-        if descriptor is None:
-            return None
-        manifest = resolve(descriptor, self.layout.read)
-        layers = tuple(self.layout.read(layer, LAYER_LIMIT) for layer in manifest.layers)
-        _log.warning(
-            "no registry was asked for %s: using the copy in %s with digest %s",
-            reference,
-            self.layout.directory,
-            descriptor.digest,
-        )
-        source = f"seed:{self.layout.directory}"
-        return FetchedImage(descriptor.digest, source, manifest.labels, layers)
-
-    def references(self) -> tuple[str, ...]:
-        """See `Source`."""
-        return self.layout.references()
-
-
-def seeds(directories: Sequence[Path] | None = None) -> tuple[Source, ...]:
-    """The seed layouts: those in `directories`, then the one that ships with bpfman.
-
-    An empty sequence turns them all off.
+    Raises InvalidRequest for a malformed reference, NotFound, InvalidObject for an unusable image,
+    Untrusted for one that the signing policy refuses, RegistryError, Denied.
     """
-    if directories is not None and not directories:
-        return ()
-    return tuple(Seeds(Layout(path)) for path in (*(directories or ()), _SHIPPED))
-
-
-def find(image: ImageSource, sources: Sequence[Source]) -> Bytecode:
-    """The object of an image, out of the first source that has it.
-
-    Raises InvalidRequest for a malformed reference, NotFound, InvalidObject for an unusable image.
-    """
+    if image.url.startswith(_LAYOUT):
+        return extract(_named(image.url, settings))
     reference = Reference.parse(image.url)
-    for source in sources:
-        found = source.fetch(reference, image.pull_policy)
-        if found is not None:
-            return extract(found)
-    raise _missing(reference, image.pull_policy, sources)
+    fetched = None
+    if image.pull_policy is not PullPolicy.ALWAYS:
+        fetched = _cached(reference, image.pull_policy, settings)
+    return extract(fetched or _elsewhere(reference, image, settings, must_keep))
 
 
-def _missing(reference: Reference, policy: PullPolicy, sources: Sequence[Source]) -> NotFound:
-    if policy is PullPolicy.ALWAYS:
-        return NotFound(
-            f"cannot pull {reference}: this version cannot ask a registry",
-            hint=f"the pull policy {PullPolicy.IF_NOT_PRESENT} takes the images that are here",
+def _elsewhere(
+    reference: Reference, image: ImageSource, settings: ImageSettings, must_keep: bool
+) -> FetchedImage:
+    """An image that is not in the cache, or shall not come from there."""
+    missing: BpfmanError
+    if image.pull_policy is PullPolicy.NEVER:
+        missing = NotFound(f"{reference} is not here", hint=_offer(settings))
+    elif settings.offline:
+        missing = Unreachable(
+            f"{reference} is not here, and no registry is asked: [images] offline = true",
+            hint=_offer(settings),
         )
-    here = ", ".join(name for source in sources for name in source.references()) or "none"
-    return NotFound(
-        f"{reference} is not here, and this version cannot ask a registry",
-        hint=f"the images here: {here}",
-    )
+    else:
+        try:
+            return pull.Pull(reference, _credentials(image), settings).run(must_keep=must_keep)
+        except Unreachable as error:
+            missing = error
+    if image.pull_policy is PullPolicy.ALWAYS:
+        raise missing
+    seeded = _seeded(reference, settings)
+    if seeded is None:
+        raise missing
+    return seeded
+
+
+def _credentials(image: ImageSource) -> Credentials | None:
+    if image.username is None:
+        return None
+    return Credentials(image.username, image.password or "")
+
+
+def _cached(
+    reference: Reference, policy: PullPolicy, settings: ImageSettings
+) -> FetchedImage | None:
+    """The image in the cache; one that is damaged there counts as absent.
+
+    So does one that would be refused, for it may have been signed since, and one whose signatures
+    were not looked for when it was pulled; unless no registry may be asked.
+    """
+    cache = Cache(settings.cache)
+    try:
+        top = cache.find(reference)
+        if top is None:
+            return None
+        verdict = _verdict_of(cache, reference, top, settings.signing)
+        return pull.take(cache.repository(reference), top, f"cache:{cache.directory}", verdict)
+    except InvalidObject as error:
+        _log.warning("the cached copy of %s cannot be used: %s", reference, error)
+    except Untrusted as error:
+        if policy is PullPolicy.NEVER:
+            raise
+        _log.info("%s; asking the registry", error)
+    return None
+
+
+def _verdict_of(cache: Cache, reference: Reference, top: Descriptor, policy: SigningPolicy) -> str:
+    """What was said of it before, if the policy is still the same; else it is judged again."""
+    notes = top.annotations
+    before = notes.get(VERDICT, check.NOT_CHECKED)
+    if not policy.enabled:
+        return check.NOT_CHECKED
+    if before == check.BUILT_HERE or notes.get(POLICY) == policy.fingerprint():
+        return before
+    if before == check.NOT_CHECKED:
+        raise Untrusted(f"{reference} was pulled without looking for signatures")
+    verdict = check.verdict([cache.repository(reference)], top.digest, policy)
+    with suppress(BpfmanError):  # a note only
+        cache.note(reference, pull.signing_notes(policy, verdict))
+    return verdict
+
+
+def _seeded(reference: Reference, settings: ImageSettings) -> FetchedImage | None:
+    for layout in _seeds(settings):
+        top = layout.find(reference)
+        if top is None:
+            continue
+        _log.warning(
+            "no registry could be asked for %s: using the copy in %s with digest %s",
+            reference,
+            layout.directory,
+            top.digest,
+        )
+        repository = layout.repository(reference)
+        verdict = check.verdict([repository], top.digest, settings.signing)
+        return pull.take(repository, top, f"seed:{layout.directory}", verdict)
+    return None
+
+
+def _seeds(settings: ImageSettings) -> tuple[Layout, ...]:
+    """Those that are configured, then the one that ships; an empty list turns them all off."""
+    if settings.seeds is not None and not settings.seeds:
+        return ()
+    return tuple(Layout(path) for path in (*(settings.seeds or ()), _SHIPPED))
+
+
+def _offer(settings: ImageSettings) -> str:
+    """The images that are here, for a user who asked for another."""
+    names = [entry.annotations[REFERENCE] for entry in Cache(settings.cache).images()]
+    for layout in _seeds(settings):
+        names += layout.references()
+    return f"the images here: {', '.join(dict.fromkeys(names)) or 'none'}"
+
+
+def _named(url: str, settings: ImageSettings) -> FetchedImage:
+    repository, top = open_layout(url)
+    verdict = check.verdict([repository], top.digest, settings.signing)
+    return pull.take(repository, top, f"layout:{repository.layout.directory}", verdict)
+
+
+def open_layout(url: str) -> tuple[LayoutRepository, Descriptor]:
+    """The image of a layout that `oci:/path`, with or without a name or a digest, stands for.
+
+    Raises InvalidRequest, NotFound, InvalidObject.
+    """
+    rest = url.removeprefix(_LAYOUT)
+    path, at, digest = rest.partition("@")
+    if at and not is_digest(digest):
+        raise InvalidRequest(f"{url}: a digest is sha256: and 64 hexadecimal digits")
+    wanted = digest
+    if not at and not Layout(Path(path)).marker_path.exists():
+        path, _, wanted = path.partition(":")
+    layout = Layout(Path(path))
+    if not layout.directory.is_absolute():
+        raise InvalidRequest(f"{url}: write an absolute path")
+    if not layout.marker_path.exists():
+        raise NotFound(f"{path} is no image layout", hint="write oci:/path or oci:/path:name")
+    repository = layout.repository(None)
+    found = repository.resolve(wanted) if wanted else None
+    entries = layout.entries()
+    if not wanted and len(entries) == 1:
+        found = entries[0]
+    if found is None:
+        held = ", ".join(entry.annotations.get(REFERENCE, entry.digest) for entry in entries)
+        what = f"no image {wanted}" if wanted else "several images"
+        raise NotFound(f"{path} holds {what}", hint=f"it holds: {held or 'none'}")
+    return repository, found

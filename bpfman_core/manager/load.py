@@ -81,7 +81,21 @@ def _choose(
             f"{programs.kind_name(kind)} programs; it cannot be loaded as {wanted.type}",
             hint=f"load it as {' or '.join(sorted(fitting))}" if fitting else None,
         )
+    _check_label(context, bound, function, bytecode.types.get(function.name))
     return _Chosen(function, bound, options)
+
+
+def _check_label(
+    context: Context, bound: BoundType, function: elf.Function, label: str | None
+) -> None:
+    """What an image says of a program must not contradict what it is to be loaded as."""
+    labelled = None if label is None else context.registry.types.get(label)
+    if labelled is not None and labelled.type.kind != bound.type.kind:
+        raise InvalidRequest(
+            f"the image says that program {function.name!r} is of type {label}; it cannot be "
+            f"loaded as {bound.type.word}",
+            hint=f"load it as {label}",
+        )
 
 
 def _refuse_twins(chosen: Sequence[_Chosen]) -> None:

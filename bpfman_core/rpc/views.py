@@ -114,6 +114,7 @@ def _origin_to_wire(origin: Origin) -> pb.BytecodeLocation:
         image_pull_policy=PULL_POLICIES.index(origin.pull_policy),
         digest=origin.digest,
         source=origin.source,
+        signature=origin.signature,
     )
     return pb.BytecodeLocation(image=image)
 
@@ -224,7 +225,7 @@ def _origin_from_wire(where: pb.BytecodeLocation) -> Origin:
         return FileOrigin(where.file)
     image = where.image
     policy = PULL_POLICIES[image.image_pull_policy]
-    return ImageOrigin(image.url, policy, image.digest, image.source)
+    return ImageOrigin(image.url, policy, image.digest, image.source, image.signature)
 
 
 def _kernel_from_wire(info: pb.KernelProgramInfo) -> KernelProgram:

@@ -41,6 +41,11 @@ FEATURES: dict[str, tuple[Callable[[], bool], str]] = {
         "BPF objects are loaded with bpftool, independently of bpfman",
     ),
     "make": (_command("make"), "BPF programs are compiled by make"),
+    "docker-registry": (_command("docker-registry"), "images are pulled from a real registry"),
+    "htpasswd": (_command("htpasswd"), "a registry reads passwords that htpasswd wrote"),
+    "buildah": (_command("buildah"), "images are built by another tool than bpfman"),
+    "skopeo": (_command("skopeo"), "images are copied by another tool than bpfman"),
+    "podman": (_command("podman"), "images are pulled by another tool than bpfman"),
 }
 """By its word: whether a feature is there, and the message where it is not.
 

@@ -30,7 +30,7 @@ LAYERS = {
     "hookspecs": {"model"},
     "bound": {"errors", "model"},
     "registry": {"bound", "errors", "hookspecs", "model"},
-    "image": {"api", "errors", "model"},
+    "image": {"api", "config", "elf", "errors", "lock", "model"},
     "bytecode": {"api", "errors", "image", "model"},
     "plugin": {"dispatch", "errors", "hookspecs", "kernel", "model", "options"},
     "manager": {
@@ -38,7 +38,7 @@ LAYERS = {
         *("paths", "plan", "registry", "store"),
     },
     "handler": {
-        *("api", "bytecode", "config", "errors", "lock", "manager", "model", "paths"),
+        *("api", "bytecode", "config", "errors", "image", "lock", "manager", "model", "paths"),
         *("registry", "store"),
     },
     "rpc": {"__init__", "api", "errors", "model"},

@@ -67,6 +67,7 @@ class BytecodeImage(_message.Message):
     PASSWORD_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
     url: _builtins.str
     image_pull_policy: _builtins.int
     """0 Always, 1 IfNotPresent, 2 Never."""
@@ -76,6 +77,8 @@ class BytecodeImage(_message.Message):
     digest: _builtins.str
     """In replies: the digest of the manifest, and which source it came from."""
     source: _builtins.str
+    signature: _builtins.str
+    """In replies: what was found of its signatures."""
     def __init__(
         self,
         *,
@@ -85,10 +88,11 @@ class BytecodeImage(_message.Message):
         password: _builtins.str | None = ...,
         digest: _builtins.str = ...,
         source: _builtins.str = ...,
+        signature: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_password", b"_password", "_username", b"_username", "password", b"password", "username", b"username"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_password", b"_password", "_username", b"_username", "digest", b"digest", "image_pull_policy", b"image_pull_policy", "password", b"password", "source", b"source", "url", b"url", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_password", b"_password", "_username", b"_username", "digest", b"digest", "image_pull_policy", b"image_pull_policy", "password", b"password", "signature", b"signature", "source", b"source", "url", b"url", "username", b"username"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__password: _TypeAlias = _typing.Literal["password"]  # noqa: Y015
     _WhichOneofArgType__password: _TypeAlias = _typing.Literal["_password", b"_password"]  # noqa: Y015

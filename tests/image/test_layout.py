@@ -1,13 +1,15 @@
 """Layouts that other tools wrote are read; damaged ones are refused."""
 
 import json
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bpfman_core.errors import InvalidObject
-from bpfman_core.image.descriptor import DOCUMENT_LIMIT, LAYER_LIMIT, Descriptor
+from bpfman_core.image.descriptor import DOCUMENT_LIMIT, LAYER_LIMIT, MANIFEST, Descriptor
 from bpfman_core.image.layout import Layout
 from bpfman_core.image.manifest import resolve
 from bpfman_core.image.reference import Reference
@@ -119,9 +121,25 @@ def test_size_past_the_limit_is_not_even_read(layout):
     ],
 )
 def test_malformed_descriptor(layout, row):
-    rewrite_index(layout, lambda rows: rows.append(row))
+    before = layout.references()
+    rewrite_index(layout, lambda rows: rows.insert(0, row))
+    assert layout.references() == before
     with pytest.raises(InvalidObject, match="malformed descriptor"):
-        layout.references()
+        Descriptor.parse(row)
+
+
+def test_what_is_no_file(layout):
+    path = layout.blob_path(find(layout, "by-oras-py").digest)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(InvalidObject, match="is no file"):
+        resolve(find(layout, "by-oras-py"), layout.read)
+
+
+def test_documents_that_contradict_themselves(layout):
+    top = find(layout, "by-buildah:multi-oci")
+    with pytest.raises(InvalidObject, match="contradicts itself"):
+        resolve(replace(top, media_type=MANIFEST), layout.read)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000])

@@ -13,12 +13,15 @@ from bpfman_core.image.reference import Reference
 
 def new_image(name="one", programs=None):
     return NewImage(
-        reference=f"quay.io/tests/{name}:latest",
         filename=f"{name}.bpf.o",
         objects={"arm64": b"object", "amd64": b"object"},
         programs=programs or {"pass": "xdp"},
         maps={"hits": "per_cpu_array"},
     )
+
+
+def images(*names):
+    return {f"quay.io/tests/{name}:latest": new_image(name) for name in names}
 
 
 def files(directory):
@@ -35,34 +38,34 @@ def labels(layout, name):
 
 
 def test_same_input_same_bytes(tmp_path):
-    images = [new_image("one"), new_image("two")]
-    assert write(tmp_path / "a", images) == write(tmp_path / "b", images)
+    both = images("one", "two")
+    assert write(tmp_path / "a", both) == write(tmp_path / "b", both)
     assert files(tmp_path / "a") == files(tmp_path / "b")
 
 
 def test_writing_again_leaves_nothing_of_before(tmp_path):
-    write(tmp_path / "a", [new_image("old")])
-    write(tmp_path / "a", [new_image("new")])
-    write(tmp_path / "b", [new_image("new")])
+    write(tmp_path / "a", images("old"))
+    write(tmp_path / "a", images("new"))
+    write(tmp_path / "b", images("new"))
     assert files(tmp_path / "a") == files(tmp_path / "b")
 
 
 def test_directory_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "letter").write_text("dear")
     with pytest.raises(Conflict):
-        write(tmp_path, [new_image()])
+        write(tmp_path, images("one"))
     assert (tmp_path / "letter").read_text() == "dear"
 
 
 def test_digest_is_that_of_the_index(tmp_path):
-    digest = write(tmp_path, [new_image()])["quay.io/tests/one:latest"]
+    digest = write(tmp_path, images("one"))["quay.io/tests/one:latest"]
     index = json.loads(Layout(tmp_path).blob_path(digest).read_bytes())
     platforms = [row["platform"]["architecture"] for row in index["manifests"]]
     assert platforms == ["amd64", "arm64"]
 
 
 def test_one_program_has_the_labels_of_both_generations(tmp_path):
-    write(tmp_path, [new_image()])
+    write(tmp_path, images("one"))
     assert labels(Layout(tmp_path), "quay.io/tests/one") == {
         "io.ebpf.programs": '{"pass":"xdp"}',
         "io.ebpf.maps": '{"hits":"per_cpu_array"}',
@@ -74,7 +77,8 @@ def test_one_program_has_the_labels_of_both_generations(tmp_path):
 
 
 def test_several_programs_have_those_of_the_second_only(tmp_path):
-    write(tmp_path, [new_image(programs={"one": "xdp", "two": "tc"})])
+    two = new_image(programs={"one": "xdp", "two": "tc"})
+    write(tmp_path, {"quay.io/tests/one:latest": two})
     assert set(labels(Layout(tmp_path), "quay.io/tests/one")) == {
         "io.ebpf.programs",
         "io.ebpf.maps",

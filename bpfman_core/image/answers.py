@@ -1,0 +1,99 @@
+"""What a registry answers: bodies within bounds, and refusals as errors with a next step."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+import urllib3.exceptions
+
+from bpfman_core.errors import BpfmanError, Denied, InvalidObject, NotFound, RegistryError
+from bpfman_core.image import progress
+from bpfman_core.image.descriptor import document
+
+_CHUNK = 64 << 10  # bytes
+_ERROR_LIMIT = 64 << 10  # bytes
+_ERROR_TIME = 5.0  # seconds
+_WORDS = 200  # characters of what a registry says itself
+
+
+class BrokenBody(RegistryError):
+    """The connection broke within an answer; what came before it was good."""
+
+
+def body(answer: requests.Response, registry: str, limit: int, until: float) -> Iterator[bytes]:
+    """The pieces of a body of at most `limit` bytes, up to the monotonic time `until`.
+
+    Raises BrokenBody, InvalidObject for one that is too long, RegistryError for a slow one.
+    """
+    length = 0
+    try:
+        while chunk := answer.raw.read1(_CHUNK):
+            length += len(chunk)
+            if length > limit:
+                raise InvalidObject(f"{registry} sent more than the {limit} bytes allowed")
+            if time.monotonic() > until:
+                raise RegistryError(f"{registry} sends too slowly; gave up")
+            progress.advance(len(chunk))
+            yield chunk
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise BrokenBody(f"{registry}: the connection broke: {reason(error)}") from error
+    finally:
+        answer.close()
+
+
+def refusal(answer: requests.Response, registry: str, what: str, *, known: bool) -> BpfmanError:
+    """The error that an answer means; `what` was asked for, with credentials where `known`."""
+    status, wait = answer.status_code, retry_after(answer)
+    said = _message(answer, registry)
+    login = f"give --registry-auth, or `podman login {registry}`"
+    if status == 401:
+        refused = "does not accept the credentials" if known else "wants credentials"
+        return Denied(f"{registry} {refused} for {what}{said}", hint=login)
+    if status == 403:
+        return Denied(f"{registry} does not let you have {what}{said}", hint=login)
+    if status == 404:
+        return NotFound(f"{registry} has no {what}{said}")
+    if status == 429:
+        later = f"try again in {wait:g} s" if wait else "try again later"
+        return RegistryError(f"{registry} was asked too often{said}", hint=later)
+    return RegistryError(f"{registry} answered {status} for {what}{said}")
+
+
+def retry_after(answer: requests.Response) -> float:
+    """How many seconds a registry asks to be left alone; 0 where it does not say."""
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(answer.headers.get("Retry-After", "0")))
+    return 0.0
+
+
+def innermost(error: BaseException) -> BaseException:
+    """What requests and urllib3 have wrapped, one around the other."""
+    while True:
+        inner = [getattr(error, "reason", None), *reversed(error.args)]
+        found = next((one for one in inner if isinstance(one, BaseException)), None)
+        if found is None:
+            return error
+        error = found
+
+
+def reason(error: BaseException) -> str:
+    """The innermost reason of an error, in a line."""
+    found: Any = innermost(error)
+    text = getattr(found, "strerror", None) or getattr(found, "verify_message", None) or str(found)
+    return " ".join(str(text).split()) or type(found).__name__
+
+
+def _message(answer: requests.Response, registry: str) -> str:
+    """What the registry itself says in an error's body, if it says anything."""
+    try:
+        pieces = body(answer, registry, _ERROR_LIMIT, time.monotonic() + _ERROR_TIME)
+        rows = document(b"".join(pieces)).get("errors")
+        texts = [str(row.get("message") or row.get("code") or "") for row in rows or ()]
+    except (AttributeError, TypeError, BpfmanError):
+        return ""
+    said = " ".join("; ".join(filter(None, texts)).split())[:_WORDS]
+    return f" ({said})" if said and said.isprintable() else ""

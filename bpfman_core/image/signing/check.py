@@ -1,0 +1,65 @@
+"""Finds the signatures of an image and says what they are worth under a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from bpfman_core.errors import Untrusted
+from bpfman_core.image.repository import Repository
+from bpfman_core.image.signing import bundle, simple
+from bpfman_core.image.signing.found import Signature
+from bpfman_core.image.signing.policy import SigningPolicy
+
+NOT_CHECKED = "not checked"
+BUILT_HERE = "built here"
+UNSIGNED = "unsigned"
+UNVERIFIED = "signed, not verified"
+
+
+def verdict(repositories: Iterable[Repository], digest: str, policy: SigningPolicy) -> str:
+    """What to say of an image: one of the words above, or `verified: ` and by whom.
+
+    The first repository that has signatures gives them. Unsigned is only what has none in any of
+    them, in either form; one that cannot answer raises its own errors. Raises Untrusted where the
+    policy refuses the image.
+    """
+    if not policy.enabled:
+        return NOT_CHECKED
+    signatures: tuple[Signature, ...] = ()
+    for repository in repositories:
+        signatures = tuple(signatures_of(repository, digest))
+        if signatures:
+            break
+    if not signatures:
+        if policy.judges and not policy.allow_unsigned:
+            raise Untrusted(
+                f"the image {digest} is not signed, and this host wants signatures",
+                hint="sign it, or set [signing] allow_unsigned",
+            )
+        return UNSIGNED
+    if not policy.judges:
+        return UNVERIFIED
+    return f"verified: {_first_good(signatures, digest, policy)}"
+
+
+def signatures_of(repository: Repository, digest: str) -> Iterator[Signature]:
+    """All signatures of an image, the old form first."""
+    yield from simple.signatures(repository, digest)
+    yield from bundle.signatures(repository, digest)
+
+
+def _first_good(signatures: tuple[Signature, ...], digest: str, policy: SigningPolicy) -> str:
+    from bpfman_core.image.signing.trust import Trust
+
+    trust = Trust.of(policy)
+    reasons: list[str] = []
+    for signature in signatures:
+        try:
+            return signature.verify(digest, trust)
+        except Untrusted as error:
+            reasons.append(error.message)
+    why = "; ".join(dict.fromkeys(reasons))
+    raise Untrusted(
+        f"no signature of the image {digest} is by anyone whom this host trusts: {why}",
+        hint="see [signing] in the configuration",
+    )

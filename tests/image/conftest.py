@@ -1,0 +1,98 @@
+"""Images of our own, and registries to keep them in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bpfman_core.config import load_config
+from bpfman_core.image.build import Built, NewImage, assemble
+from bpfman_core.image.cache import Cache
+from bpfman_core.image.credentials import Credentials
+from bpfman_core.image.manifest import host_platform
+from bpfman_core.image.pull import open_repository
+from bpfman_core.image.push import push
+from bpfman_core.image.reference import Reference
+from bpfman_core.image.settings import ImageSettings
+from bpfman_core.image.tables import image_settings
+from tests.image.registries import PASSWORD, USER, Registry, running
+
+ALICE = Credentials(USER, PASSWORD)
+
+
+@pytest.fixture(autouse=True)
+def nobody_at_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A home without credentials."""
+    for name in ("REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "DOCKER_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def registries(tmp_path_factory) -> Iterator[Callable[[str], Registry]]:
+    """Gives the registry of a kind; each is started once."""
+    from contextlib import ExitStack
+
+    directory = tmp_path_factory.mktemp("registries")
+    found: dict[str, Registry] = {}
+    with ExitStack() as stack:
+
+        def get(kind: str) -> Registry:
+            if kind not in found:
+                found[kind] = stack.enter_context(running(kind, directory / kind))
+            return found[kind]
+
+        yield get
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Callable[[str], ImageSettings]:
+    """The settings that a configuration's text means."""
+
+    def made(text: str = "") -> ImageSettings:
+        file = tmp_path / "bpfman.toml"
+        file.write_text("[images]\nseeds = []\n" + text)
+        return image_settings(load_config(file), tmp_path / "cache")
+
+    return made
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    """The cache that `configured` uses."""
+    return Cache(tmp_path / "cache")
+
+
+@pytest.fixture
+def built(bpf_object) -> Callable[..., Built]:
+    """An image for this host, of the example xdp_pass unless told otherwise."""
+
+    def made(example: str = "xdp_pass", function: str = "pass", **programs: str) -> Built:
+        data = bpf_object(f"examples/{example}").read_bytes()
+        architecture = host_platform().partition("/")[2]
+        return assemble(
+            NewImage(f"{example}.o", {architecture: data}, programs or {function: "xdp"}, {})
+        )
+
+    return made
+
+
+@pytest.fixture
+def pushed(built, configured) -> Callable[[Registry, str], str]:
+    """Pushes an image to a registry under a name; gives the digest."""
+
+    def made(registry: Registry, name: str, image: Built | None = None) -> str:
+        image = image or built()
+        place = Reference.parse(registry.reference(name))
+        settings = configured(registry.config)
+        target = open_repository(place, settings, credentials=ALICE, actions="pull,push")
+        push(image.top, lambda one, _: image.blobs[one.digest], target, place.tag)
+        return image.top.digest
+
+    return made
