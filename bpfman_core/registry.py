@@ -70,6 +70,16 @@ class Registry:
             hint=did_you_mean(word, self.types) or "install its plugin with pip to add it",
         )
 
+    def word_for(self, section: str) -> str | None:
+        """The type whose programs are in that ELF section: the closest, the first of several."""
+        best, length = None, 0
+        for word, bound in self.types.items():
+            for own in bound.type.sections:
+                fits = section == own or section.startswith(f"{own.rstrip('/')}/")
+                if fits and len(own) > length:
+                    best, length = word, len(own)
+        return best
+
     def add(self, candidate: Candidate) -> None:
         """Inspect a candidate; use it, or list it as broken."""
         types: tuple[ProgramType, ...] = ()

@@ -12,7 +12,8 @@ import click
 class LazyGroup(click.Group):
     """`lazy` maps each command's name to its module and its short help.
 
-    The module holds the command as a variable of that name.
+    The module holds the command as a variable of that name, with a `_` after it where Python has
+    the name for something else, and a `_` for every hyphen.
     """
 
     def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **settings: Any) -> None:
@@ -28,7 +29,8 @@ class LazyGroup(click.Group):
         if cmd_name not in self._lazy:
             return None
         module = importlib.import_module(self._lazy[cmd_name][0])
-        found = getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        found = getattr(module, f"{name}_", None) or getattr(module, name)
         assert isinstance(found, click.Command)
         return found
 

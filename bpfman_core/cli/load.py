@@ -13,12 +13,17 @@ from bpfman_core.bound import BoundType
 from bpfman_core.cli import render
 from bpfman_core.cli.connect import connected
 from bpfman_core.cli.greedy import ListOption
+from bpfman_core.cli.image_options import (
+    absolute,
+    image_source,
+    pull_policy_option,
+    registry_auth_option,
+)
+from bpfman_core.cli.progress import shown
 from bpfman_core.cli.words import TypeGroup, only, registry
-from bpfman_core.model import Json, PullPolicy
+from bpfman_core.model import Json
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-_POLICIES = [policy.value for policy in PullPolicy]
 
 
 @click.group()
@@ -118,7 +123,8 @@ def _load(
         map_owner_id=values["map_owner_id"],
         attach=attach,
     )
-    with connected(context) as api:
+    what = source.url if isinstance(source, ImageSource) else source.path
+    with connected(context) as api, shown(f"Loading {what}"):
         views = api.load(request)
     if attach is None:
         render.programs(views, values["output"])
@@ -142,34 +148,6 @@ def _image(context: click.Context) -> ImageSource:
     return image_source(values["image_url"], values["pull_policy"], values["registry_auth"])
 
 
-def image_source(url: str, policy: str, credentials: str | None) -> ImageSource:
-    """An image by its options; credentials are `user:password` in base64."""
-    username, password = None, None
-    if credentials is not None:
-        import base64
-
-        try:
-            text = base64.b64decode(credentials, validate=True).decode()
-        except ValueError:
-            raise click.BadParameter("--registry-auth is no base64 of user:password") from None
-        username, _, password = text.partition(":")
-    return ImageSource(url, PullPolicy(policy), username, password)
-
-
-def image_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--pull-policy and --registry-auth."""
-    function = click.option(
-        "--pull-policy",
-        type=click.Choice(_POLICIES, case_sensitive=False),
-        default=PullPolicy.IF_NOT_PRESENT.value,
-        show_default=True,
-        help="When to ask the registry.",
-    )(function)
-    return click.option(
-        "-r", "--registry-auth", metavar="BASE64", help="user:password for the registry."
-    )(function)
-
-
 @load.group(cls=TypeGroup, callback_for_type=_with_type, loading=True, invoke_without_command=True)
 @click.option("-p", "--path", type=click.Path(path_type=Path), help="ELF object with the program.")
 @_common
@@ -183,8 +161,11 @@ def file(context: click.Context, /, **_: object) -> None:
 
 
 @load.group(cls=TypeGroup, callback_for_type=_with_type, loading=True, invoke_without_command=True)
-@click.option("-i", "--image-url", metavar="URL", help="Image with the program.")
-@image_options
+@click.option(
+    *("-i", "--image-url"), metavar="URL", callback=absolute, help="Image with the program."
+)
+@pull_policy_option
+@registry_auth_option
 @_common
 @click.pass_context
 def image(context: click.Context, /, **_: object) -> None:

@@ -47,7 +47,7 @@ def program(view: ProgramView, output: str) -> None:
     if output == "json":
         from bpfman_core.cli import document
 
-        _json(document.program(view))
+        as_json(document.program(view))
     else:
         click.echo(_program(view))
 
@@ -57,7 +57,7 @@ def programs(views: Sequence[ProgramView], output: str) -> None:
     if output == "json":
         from bpfman_core.cli import document
 
-        _json([document.program(view) for view in views])
+        as_json([document.program(view) for view in views])
     else:
         click.echo("\n\n".join(_program(view) for view in views))
 
@@ -67,7 +67,7 @@ def link(view: LinkView, output: str) -> None:
     if output == "json":
         from bpfman_core.cli import document
 
-        _json(document.link(view))
+        as_json(document.link(view))
         return
     rows = [
         ("Link ID", str(view.id)),
@@ -85,7 +85,7 @@ def program_table(views: Sequence[ProgramView], output: str, *, quiet: bool) -> 
     if output == "json":
         from bpfman_core.cli import document
 
-        _json([document.program(view) for view in views])
+        as_json([document.program(view) for view in views])
     elif quiet:
         _ids(view.kernel.id for view in views)
     else:
@@ -98,7 +98,7 @@ def link_table(views: Sequence[LinkView], output: str, *, quiet: bool) -> None:
     if output == "json":
         from bpfman_core.cli import document
 
-        _json([document.link(view) for view in views])
+        as_json([document.link(view) for view in views])
     elif quiet:
         _ids(view.id for view in views)
     else:
@@ -118,7 +118,7 @@ def chains(views: Sequence[ChainView], output: str) -> None:
     if output == "json":
         from dataclasses import asdict
 
-        _json([asdict(view) for view in views])
+        as_json([asdict(view) for view in views])
         return
     click.echo("\n\n".join(_chain(view) for view in views), nl=bool(views))
 
@@ -128,7 +128,7 @@ def plugin_table(found: Sequence[PluginInfo], output: str) -> None:
     if output == "json":
         from dataclasses import asdict
 
-        _json([asdict(info) for info in found])
+        as_json([asdict(info) for info in found])
         return
     rows = [
         (
@@ -206,7 +206,8 @@ def _ids(found: Iterable[int]) -> None:
         click.echo(number)
 
 
-def _json(found: object) -> None:
+def as_json(found: object) -> None:
+    """Print something as JSON."""
     import json
 
     click.echo(json.dumps(found, indent=2))

@@ -72,6 +72,3 @@ def get(context: click.Context, words: tuple[str, ...], output: str) -> None:
             render.link(api.get_link(int(number)), output)
         else:
             render.program(api.get(int(number)), output)
-
-
-globals()["list"] = list_

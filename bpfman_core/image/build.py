@@ -25,13 +25,15 @@ class NewImage:
     """An image to be made.
 
     `objects` are the bytes of the object by architecture, as images call them (`amd64`);
-    `programs` are functions and their program types, `maps` the maps and theirs.
+    `programs` are functions and their program types, `maps` the maps and theirs. One object makes
+    an index too, unless the image is `single`.
     """
 
     filename: str
     objects: Mapping[str, bytes]
     programs: Mapping[str, str]
     maps: Mapping[str, str]
+    single: bool = False
 
     def labels(self) -> dict[str, str]:
         """The labels that describe it; for a single program those of the first generation too."""
@@ -59,8 +61,11 @@ class Built:
 
 
 def assemble(image: NewImage) -> Built:
-    """An index of one manifest per architecture, with all that they need."""
+    """An index of one manifest per architecture, with all that they need; or the only one alone."""
     blobs: dict[str, bytes] = {}
+    if image.single:
+        ((architecture, data),) = image.objects.items()
+        return Built(_manifest(image, architecture, data, blobs), blobs)
     manifests = [
         replace(_manifest(image, architecture, data, blobs), platform=f"linux/{architecture}")
         for architecture, data in sorted(image.objects.items())

@@ -73,6 +73,13 @@ class Cache(Layout):
                 for entry in self._usable()
             )
 
+    def get(self, reference: Reference) -> Descriptor:
+        """The entry of an image. Raises NotFound, InvalidObject."""
+        found = self.find(reference)
+        if found is None:
+            raise NotFound(f"{reference} is not in the cache", hint="see `bpfman image list`")
+        return found
+
     def remove(self, reference: Reference) -> None:
         """Remove an image, what is about it, and the blobs that no other needs. Raises NotFound."""
         with self._writing():
@@ -122,6 +129,7 @@ class Cache(Layout):
                 if not self.marker_path.exists():
                     self._write(self.marker_path, b'{"imageLayoutVersion":"1.0.0"}')
                 yield
+                self._incoming.rmdir()
         except PermissionError as error:
             raise Denied(
                 f"you may not write to the image cache {self.directory}", hint="run this as root"

@@ -15,11 +15,12 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bpfman_core.api import ImageSource
 from bpfman_core.image.reference import Reference
-from bpfman_core.model import Json
+from bpfman_core.model import Json, PullPolicy
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,20 @@ def find(reference: Reference) -> Credentials | None:
         if found is not None:
             return found
     return None
+
+
+def completed(source: ImageSource) -> ImageSource:
+    """With the user's own credentials, where the caller gave none and they may be needed."""
+    if (
+        source.username is not None
+        or source.pull_policy is PullPolicy.NEVER
+        or source.url.startswith("oci:")
+    ):
+        return source
+    found = find(Reference.parse(source.url))
+    if found is None:
+        return source
+    return replace(source, username=found.username, password=found.password)
 
 
 def _files() -> Iterator[Path]:

@@ -34,10 +34,11 @@ _ARCHITECTURES = {
 
 @dataclass(frozen=True)
 class Manifest:
-    """One image for one platform: its labels and its layers."""
+    """One image for one platform: its labels and its layers, and the platform that it says."""
 
     labels: Mapping[str, str]
     layers: tuple[Descriptor, ...]
+    platform: str
 
 
 def host_platform() -> str:
@@ -52,18 +53,23 @@ def resolve(top: Descriptor, read: Read, platform: str | None = None) -> Manifes
     Raises InvalidObject.
     """
     value = document(read(top, DOCUMENT_LIMIT))
-    kind = media_type(top, value)
-    if kind in INDEXES:
-        chosen = choose(value, platform or host_platform())
-        value = document(read(chosen, DOCUMENT_LIMIT))
-        kind = media_type(chosen, value)
+    if media_type(top, value) in INDEXES:
+        return read_manifest(choose(value, platform or host_platform()), read)
+    return read_manifest(top, read)
+
+
+def read_manifest(descriptor: Descriptor, read: Read) -> Manifest:
+    """The manifest that this is; an index is none. Raises InvalidObject."""
+    value = document(read(descriptor, DOCUMENT_LIMIT))
+    kind = media_type(descriptor, value)
     if kind not in MANIFESTS:
         raise InvalidObject(f"the image's manifest is of an unknown kind: {kind or 'none given'}")
     layers = descriptors(value, "layers")
     if len(layers) > _MANY_LAYERS or sum(layer.size for layer in layers) > _LAYERS_LIMIT:
         raise InvalidObject("the image's layers are more, or larger, than bytecode can need")
     config = document(read(Descriptor.parse(value.get("config")), DOCUMENT_LIMIT))
-    return Manifest(_labels(config), layers)
+    platform = f"{config.get('os', '')}/{config.get('architecture', '')}"
+    return Manifest(_labels(config), layers, platform)
 
 
 def media_type(descriptor: Descriptor, value: Mapping[str, Json]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bpfman_core.errors import BpfmanError, InvalidObject, NotFound, Unreachable
 from bpfman_core.image.build import index_of
@@ -19,6 +20,9 @@ from bpfman_core.image.repository import Repository, fallback_tag
 from bpfman_core.image.settings import ImageSettings
 from bpfman_core.image.signing import check
 from bpfman_core.image.signing.policy import SigningPolicy
+
+if TYPE_CHECKING:
+    from bpfman_core.image.registry import RegistryRepository
 
 _log = logging.getLogger(__name__)
 
@@ -147,7 +151,7 @@ def open_repository(
     *,
     credentials: Credentials | None = None,
     actions: str = "pull",
-) -> Repository:
+) -> RegistryRepository:
     """The repository at a registry; see `Pull` for `credentials`.
 
     Raises Unreachable where nobody listens there; nothing else is asked yet.

@@ -38,7 +38,9 @@ from bpfman_core.model import PullPolicy
 
 _log = logging.getLogger(__name__)
 
-_LAYOUT = "oci:"
+LAYOUT = "oci:"
+"""How a URL begins that names a layout."""
+
 _SHIPPED = Path(__file__).with_name("seeds")
 
 
@@ -48,7 +50,7 @@ def find(image: ImageSource, settings: ImageSettings, *, must_keep: bool = False
     Raises InvalidRequest for a malformed reference, NotFound, InvalidObject for an unusable image,
     Untrusted for one that the signing policy refuses, RegistryError, Denied.
     """
-    if image.url.startswith(_LAYOUT):
+    if image.url.startswith(LAYOUT):
         return extract(_named(image.url, settings))
     reference = Reference.parse(image.url)
     fetched = None
@@ -171,7 +173,7 @@ def open_layout(url: str) -> tuple[LayoutRepository, Descriptor]:
 
     Raises InvalidRequest, NotFound, InvalidObject.
     """
-    rest = url.removeprefix(_LAYOUT)
+    rest = url.removeprefix(LAYOUT)
     path, at, digest = rest.partition("@")
     if at and not is_digest(digest):
         raise InvalidRequest(f"{url}: a digest is sha256: and 64 hexadecimal digits")

@@ -42,7 +42,7 @@ def image_settings(config: Config, cache: Path) -> ImageSettings:
         host: _registry(_Table(f'registries."{host}"', row))
         for host, row in config.registries.items()
     }
-    signing = _signing(_Table("signing", config.signing))
+    signing = signing_policy(config.signing)
     return ImageSettings(cache, config.offline, config.seeds, registries, signing)
 
 
@@ -58,7 +58,9 @@ def _registry(table: _Table) -> RegistrySettings:
     return found
 
 
-def _signing(table: _Table) -> SigningPolicy:
+def signing_policy(content: Mapping[str, Json]) -> SigningPolicy:
+    """What the table `[signing]` means. Raises InvalidRequest."""
+    table = _Table("signing", content)
     rows = table.take("trusted_identities", list, [])
     identities = tuple(_identity(_Table("signing.trusted_identities", row)) for row in rows)
     root = table.word("trusted_root")

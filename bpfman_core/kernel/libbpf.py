@@ -19,6 +19,7 @@ _LINE = 4096  # bytes of one message
 _XDP_ATTACH_TYPE = 37
 
 _FUNCTIONS: dict[str, tuple[type | None, tuple[type, ...]]] = {
+    "libbpf_bpf_map_type_str": (c_char_p, (c_int,)),
     "libbpf_prog_type_by_name": (c_int, (c_char_p, c_void_p, c_void_p)),
     "libbpf_register_prog_handler": (c_int, (c_char_p, c_int, c_int, c_void_p)),
     "libbpf_strerror": (c_int, (c_int, c_char_p, c_size_t)),
@@ -92,6 +93,13 @@ def section_kind(section: str) -> int | None:
             section.encode(), ctypes.byref(kind), ctypes.byref(attach_type)
         )
     return None if failed else kind.value
+
+
+def map_type_name(kind: int) -> str:
+    """A map type as images name it: `per_cpu_array`, where the kernel has `PERCPU_ARRAY`."""
+    name = library().libbpf_bpf_map_type_str(kind) or b"unspec"
+    words: str = name.decode()
+    return words.replace("percpu", "per_cpu").replace("ringbuf", "ring_buf")
 
 
 def message(code: int) -> str:

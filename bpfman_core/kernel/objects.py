@@ -71,6 +71,16 @@ def load(
         return opened.contents([program.function for program in wanted])
 
 
+def map_types(data: bytes) -> dict[str, str]:
+    """The maps of an object and their types, as images name them; nothing is loaded.
+
+    Raises InvalidObject, Unsupported.
+    """
+    log = mmap.mmap(-1, mmap.PAGESIZE)
+    with libbpf.messages() as said, _opened(data, "described", log, said) as opened:
+        return {name: libbpf.map_type_name(kind) for name, kind in opened.map_types().items()}
+
+
 class _Opened:
     """An object that libbpf has read but not loaded."""
 
@@ -144,6 +154,9 @@ class _Opened:
                 hint="only maps of the same shape can be shared",
             )
         self.library.bpf_map__reuse_fd(ours, held.fileno())
+
+    def map_types(self) -> dict[str, int]:
+        return {name: self.library.bpf_map__type(each) for name, each in self._maps.items()}
 
     def contents(self, functions: Sequence[str]) -> LoadedObject:
         programs = {

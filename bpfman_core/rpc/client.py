@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -14,6 +15,7 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 
 from bpfman_core.api import AttachPart, ImageSource, ListRequest, LoadRequest, UpdateRequest
 from bpfman_core.errors import BpfmanError, Denied, InvalidRequest, ServiceError
+from bpfman_core.image.credentials import completed
 from bpfman_core.model import ChainView, LinkView, PluginInfo, ProgramView
 from bpfman_core.rpc import requests, views
 from bpfman_core.rpc.failures import failure_of, from_status
@@ -53,6 +55,8 @@ class Client:
 
     def load(self, request: LoadRequest) -> tuple[ProgramView, ...]:
         """See `Api.load`."""
+        if isinstance(request.source, ImageSource):
+            request = replace(request, source=completed(request.source))
         reply = self._ask(lambda to: BpfmanStub(to).Load(requests.load_to_wire(request)))
         return tuple(views.program_from_wire(program) for program in reply.programs)
 
@@ -111,7 +115,7 @@ class Client:
 
     def pull(self, source: ImageSource) -> None:
         """See `Api.pull`."""
-        image = requests.image_to_wire(source)
+        image = requests.image_to_wire(completed(source))
         self._ask(lambda to: BpfmanStub(to).PullBytecode(pb.PullBytecodeRequest(image=image)))
 
     def version(self) -> str:

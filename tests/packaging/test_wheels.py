@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bpfman_core.image.bytecode import extract
-from bpfman_core.image.layout import Layout
-from bpfman_core.image.reference import Reference
-from bpfman_core.image.source import Seeds
-from bpfman_core.model import PullPolicy
+from bpfman_core.api import ImageSource
+from bpfman_core.image.settings import ImageSettings
+from bpfman_core.image.source import find
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,10 +32,9 @@ def test_bpfman_has_every_module(wheels):
 def test_bpfman_has_the_compiled_examples(wheels, tmp_path, name):
     with zipfile.ZipFile(wheels["bpfman"]) as archive:
         archive.extractall(tmp_path)
-    shipped = Seeds(Layout(tmp_path / "bpfman_core/image/seeds"))
-    reference = Reference.parse(f"quay.io/bpfman-bytecode/{name}:latest")
-    image = shipped.fetch(reference, PullPolicy.NEVER)
-    assert extract(image).data == (ROOT / f"bpf/examples/{name}.bpf.o").read_bytes()
+    layout = f"oci:{tmp_path}/bpfman_core/image/seeds:quay.io/bpfman-bytecode/{name}:latest"
+    found = find(ImageSource(layout), ImageSettings(tmp_path / "cache"))
+    assert found.data == (ROOT / f"bpf/examples/{name}.bpf.o").read_bytes()
 
 
 def test_licence_comes_along(wheels):

@@ -32,6 +32,7 @@ LAYERS = {
     "registry": {"bound", "errors", "hookspecs", "model"},
     "image": {"api", "config", "elf", "errors", "lock", "model"},
     "bytecode": {"api", "errors", "image", "model"},
+    "contents": {"bytecode", "elf", "errors", "image", "kernel"},
     "plugin": {"dispatch", "errors", "hookspecs", "kernel", "model", "options"},
     "manager": {
         *("api", "bound", "bytecode", "config", "elf", "errors", "globals", "kernel", "model"),
@@ -41,10 +42,11 @@ LAYERS = {
         *("api", "bytecode", "config", "errors", "image", "lock", "manager", "model", "paths"),
         *("registry", "store"),
     },
-    "rpc": {"__init__", "api", "errors", "model"},
+    "rpc": {"__init__", "api", "errors", "image", "model"},
     "service": {"api", "errors", "rpc"},
     "cli": {
-        *("__init__", "api", "bound", "bytecode", "config", "errors", "globals", "handler"),
+        *("__init__", "api", "bound", "bytecode", "config", "contents", "errors", "globals"),
+        "handler",
         *("image", "log", "model", "options", "paths", "registry", "rpc", "service"),
     },
 }
