@@ -25,10 +25,10 @@ class Challenge:
 def parse(header: str) -> tuple[Challenge, ...]:
     """The ways that a WWW-Authenticate header offers, of those known here."""
     starts = list(_SCHEME.finditer(header))
-    ends = [*(start.start() for start in starts[1:]), len(header)]
+    bounds = [*(start.start() for start in starts), len(header)]
     return tuple(
         Challenge(start[1].lower(), _parameters(header[start.end() : end]))
-        for start, end in zip(starts, ends, strict=True)
+        for start, end in zip(starts, bounds[1:], strict=True)
     )
 
 

@@ -63,25 +63,31 @@ def _elsewhere(
     reference: Reference, image: ImageSource, settings: ImageSettings, must_keep: bool
 ) -> FetchedImage:
     """An image that is not in the cache, or shall not come from there."""
-    missing: BpfmanError
-    if image.pull_policy is PullPolicy.NEVER:
-        missing = NotFound(f"{reference} is not here", hint=_offer(settings))
-    elif settings.offline:
-        missing = Unreachable(
-            f"{reference} is not here, and no registry is asked: [images] offline = true",
-            hint=_offer(settings),
-        )
-    else:
+    unreachable: Unreachable | None = None
+    if image.pull_policy is not PullPolicy.NEVER and not settings.offline:
         try:
             return pull.Pull(reference, _credentials(image), settings).run(must_keep=must_keep)
         except Unreachable as error:
-            missing = error
-    if image.pull_policy is PullPolicy.ALWAYS:
-        raise missing
-    seeded = _seeded(reference, settings)
-    if seeded is None:
-        raise missing
-    return seeded
+            unreachable = error
+    if image.pull_policy is not PullPolicy.ALWAYS:
+        seeded = _seeded(reference, settings)
+        if seeded is not None:
+            return seeded
+    raise unreachable or _missing(reference, image.pull_policy, settings)
+
+
+def _missing(reference: Reference, policy: PullPolicy, settings: ImageSettings) -> BpfmanError:
+    """Names the images that are here, for a user who asked for another."""
+    names: list[str] = []
+    for layout in (Cache(settings.cache), *_seeds(settings)):
+        with suppress(InvalidObject):
+            names += layout.references()
+    hint = f"the images here: {', '.join(dict.fromkeys(names)) or 'none'}"
+    if policy is PullPolicy.NEVER:
+        return NotFound(f"{reference} is not here", hint=hint)
+    return Unreachable(
+        f"{reference} is not here, and no registry is asked: [images] offline = true", hint=hint
+    )
 
 
 def _credentials(image: ImageSource) -> Credentials | None:
@@ -152,14 +158,6 @@ def _seeds(settings: ImageSettings) -> tuple[Layout, ...]:
     if settings.seeds is not None and not settings.seeds:
         return ()
     return tuple(Layout(path) for path in (*(settings.seeds or ()), _SHIPPED))
-
-
-def _offer(settings: ImageSettings) -> str:
-    """The images that are here, for a user who asked for another."""
-    names = [entry.annotations[REFERENCE] for entry in Cache(settings.cache).images()]
-    for layout in _seeds(settings):
-        names += layout.references()
-    return f"the images here: {', '.join(dict.fromkeys(names)) or 'none'}"
 
 
 def _named(url: str, settings: ImageSettings) -> FetchedImage:

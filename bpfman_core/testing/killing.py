@@ -13,6 +13,7 @@ from bpfman_core.kernel.syscall import Command
 _CALLS = {Command.OBJ_PIN, Command.LINK_CREATE, Command.LINK_UPDATE, Command.LINK_DETACH}
 _FUNCTIONS = {
     *("unlink", "rmdir", "wait_for_readers"),
+    *("write_bytes", "rename"),
     *("put_programs", "drop_program", "add_link", "put_link", "drop_link"),
     *("_change", "delete", "add_qdisc", "delete_qdisc"),  # of kernel.clsact
 }

@@ -1,0 +1,242 @@
+"""The cache stays whole, whoever dies and however many use it at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
+from typing import ClassVar
+
+import pytest
+
+from bpfman_core.api import ImageSource
+from bpfman_core.errors import BpfmanError, Denied, InvalidObject, NotFound
+from bpfman_core.image.build import Built
+from bpfman_core.image.cache import Cache
+from bpfman_core.image.descriptor import INDEX, Descriptor
+from bpfman_core.image.reference import Reference
+from bpfman_core.image.source import find
+from bpfman_core.model import PullPolicy
+from bpfman_core.testing.killing import survives
+from bpfman_core.testing.waiting import wait_until
+from tests.cli.conftest import BPFMAN
+from tests.image.registries import serving
+
+ONE, TWO = (Reference.parse(f"quay.io/tests/{name}:1") for name in ("one", "two"))
+
+
+def put(cache: Cache, reference: Reference, image: Built) -> None:
+    cache.put(reference, image.top, image.blobs)
+
+
+def check_whole(cache: Cache) -> list[str]:
+    """Every image that is listed can be read to its last blob; gives their names."""
+    names = []
+    for entry in cache.images():
+        name = entry.annotations["org.opencontainers.image.ref.name"]
+        cache.note(Reference.parse(name), {"io.bpfman.signing.verdict": "built here"})
+        settings = _settings(cache)
+        find(ImageSource(name, PullPolicy.NEVER), settings)
+        names.append(name)
+    return names
+
+
+def _settings(cache: Cache):
+    from bpfman_core.image.settings import ImageSettings
+
+    return ImageSettings(cache.directory, offline=True, seeds=())
+
+
+def test_killed_at_every_step_of_every_change(cache, built):
+    first, second = built(), built("xdp_drop", "drop")
+    changes = {
+        "add": lambda: put(cache, TWO, second),
+        "replace": lambda: put(cache, ONE, second),
+        "remove": lambda: cache.remove(ONE),
+        "prune": cache.prune,
+        "prune all": lambda: cache.prune(everything=True),
+    }
+    for name, change in changes.items():
+        for steps in range(40):
+            cache.prune(everything=True)
+            put(cache, ONE, second)
+            put(cache, ONE, first)
+            survived = survives(change, steps=steps)
+            names = check_whole(cache)
+            assert names in ([], [str(ONE)], [str(ONE), str(TWO)]), name
+            put(cache, TWO, second)  # the next writer tidies up
+            assert not (cache.directory / "incoming").exists()
+            if survived:
+                assert steps > 1, name
+                break
+        else:
+            raise AssertionError(f"{name} has no end")
+
+
+def test_many_processes_at_once(cache, built):
+    first, second = built(), built("xdp_drop", "drop")
+    children = []
+    for number in range(6):
+        child = os.fork()
+        if child == 0:
+            try:
+                for turn in range(15):
+                    name = Reference.parse(f"quay.io/tests/n{number}:{turn}")
+                    put(cache, name, first if turn % 2 else second)
+                    if turn % 5 == 4:
+                        cache.remove(name)
+                    cache.prune()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 6
+    assert len(check_whole(cache)) == 6 * 12
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", bytes(100)])
+def test_a_damaged_index_is_made_anew(cache, built, damage):
+    put(cache, ONE, built())
+    cache.index_path.write_bytes(damage)
+    with pytest.raises(InvalidObject):
+        cache.find(ONE)
+    put(cache, TWO, built())
+    assert check_whole(cache) == [str(TWO)]
+
+
+def test_a_damaged_blob_is_pulled_again(registries, pushed, configured, cache, caplog):
+    registry = registries("open")
+    pushed(registry, "team/damaged:1")
+    source, settings = ImageSource(registry.reference("team/damaged:1")), configured()
+    good = find(source, settings).data
+    for blob in list(cache.blobs.iterdir()):
+        content = blob.read_bytes()
+        blob.write_bytes(content[:-1] + b"x")
+        found = find(source, settings)
+        assert (found.data, found.source) == (good, f"registry:{registry.host}")
+        assert "cannot be used: the image is damaged" in caplog.text
+        assert blob.read_bytes() == content
+    cache.index_path.write_bytes(b"{")
+    with pytest.raises(NotFound):
+        find(replace(source, pull_policy=PullPolicy.NEVER), settings)
+
+
+def test_what_is_gone(cache, built):
+    put(cache, ONE, built())
+    with pytest.raises(NotFound, match=r"no image quay\.io/tests/two:1 in the cache"):
+        cache.remove(TWO)
+    cache.remove(ONE)
+    assert list(cache.blobs.iterdir()) == []
+
+
+def test_a_blob_that_two_images_share_stays(cache, built):
+    put(cache, ONE, built())
+    put(cache, TWO, built())
+    cache.remove(ONE)
+    assert check_whole(cache) == [str(TWO)]
+
+
+def test_what_is_about_an_image_goes_with_it(cache, built):
+    image = built()
+    about = image.top.digest.replace(":", "-")
+    note = Descriptor.of(INDEX, b'{"manifests":[]}')
+    blobs = {**image.blobs, note.digest: b'{"manifests":[]}'}
+    cache.put(ONE, image.top, blobs, beside={f"{about}.sig": note})
+    assert len(cache.entries()) == 2
+    assert [entry.digest for entry in cache.images()] == [image.top.digest]
+    cache.remove(ONE)
+    assert cache.entries() == ()
+    assert list(cache.blobs.iterdir()) == []
+
+
+def test_nobody_else_can_read_it(cache, built):
+    put(cache, ONE, built())
+    assert cache.directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_cache_that_cannot_be_written(registries, pushed, configured, tmp_path, caplog):
+    """An image is used all the same, and only one that was to be kept is an error."""
+    registry = registries("open")
+    pushed(registry, "team/unkept:1")
+    (tmp_path / "cache").write_text("in the way")
+    source, settings = ImageSource(registry.reference("team/unkept:1")), configured()
+    assert find(source, settings).function == "pass"
+    assert "is not kept: the image cache" in caplog.text
+    with pytest.raises(BpfmanError, match=r"the image cache .*cache: "):
+        find(source, settings, must_keep=True)
+
+
+def test_not_by_anybody(cache, built):
+    child = os.fork()
+    if child == 0:
+        try:
+            cache.directory.parent.chmod(0o755)
+            os.setuid(65534)
+            put(Cache(cache.directory.parent / "mine"), ONE, built())
+        except Denied as error:
+            os._exit(0 if "run this as root" in str(error) else 2)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+class Slow(BaseHTTPRequestHandler):
+    """A registry that begins an answer and never ends it."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"{")
+        self.wfile.flush()
+        self.asked.append(self.path)
+        time.sleep(2)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_ended_in_the_middle_of_a_download(bpfman_paths, how):
+    bpfman_paths.config.write_text("")
+    Slow.asked.clear()
+    with serving(Slow) as host:
+        heeding = ("env", "--default-signal=INT")
+        command = [*heeding, BPFMAN, "image", "pull", f"{host}/team/slow:1"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+            wait_until(lambda: Slow.asked, "the download has begun", timeout=20)
+            process.send_signal(how)
+            status = process.wait(20)
+            said = process.stderr.read()
+    assert status == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    assert said.strip() == (b"bpfman: interrupted" if how == signal.SIGINT else b"")
+    assert Cache(bpfman_paths.images).images() == ()
+
+
+def test_what_is_cached_or_seeded_needs_no_http_client(cache, built):
+    """Nor cryptography; imports are most of what such a pull would cost."""
+    put(cache, ONE, built())
+    check_whole(cache)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from bpfman_core.api import ImageSource; from bpfman_core.image.settings import *\n"
+        "from bpfman_core.image.source import find\n"
+        f"settings = ImageSettings(Path({str(cache.directory)!r}))\n"
+        f"assert find(ImageSource({str(ONE)!r}), settings).source.startswith('cache:')\n"
+        "url = 'unreachable.invalid/x:1'\n"
+        "seed = 'quay.io/bpfman-bytecode/xdp_pass:latest'\n"
+        "offline = ImageSettings(Path('/nonexistent'), offline=True)\n"
+        "assert find(ImageSource(seed), offline).source.startswith('seed:')\n"
+        "try: find(ImageSource(url), settings)\n"
+        "except Exception as error: assert 'unknown host' in str(error), error\n"
+        "heavy = {'oras', 'requests', 'urllib3', 'ssl', 'cryptography', 'http.client'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr.count("Traceback")) == ("[]\n", 0), done
