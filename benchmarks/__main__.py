@@ -6,12 +6,13 @@ import argparse
 import platform
 from collections.abc import Callable, Iterator
 
-from benchmarks import dispatcher, loading, service, starting
+from benchmarks import dispatcher, images, loading, service, starting
 from benchmarks.result import Result, table
 
 _ALL: dict[str, Callable[[int], Iterator[Result]]] = {
     "dispatcher": dispatcher.measure,
     "loading": loading.measure,
+    "images": images.measure,
     "starting": starting.measure,
     "service": service.measure,
 }

@@ -33,8 +33,8 @@ def verdict(repositories: Iterable[Repository], digest: str, policy: SigningPoli
     if not signatures:
         if policy.judges and not policy.allow_unsigned:
             raise Untrusted(
-                f"the image {digest} is not signed, and this host wants signatures",
-                hint="sign it, or set [signing] allow_unsigned",
+                f"the image {digest} has no signature",
+                hint="sign it, or accept such images: [signing] allow_unsigned = true",
             )
         return UNSIGNED
     if not policy.judges:
