@@ -35,6 +35,7 @@ def measure(rounds: int) -> Iterator[Result]:
         namespace() as far,
         veth_pair(near, far) as pair,
     ):
+        paths.config.write_text("[images]\noffline = true\n")
         _fill(paths)
         file = ["file", "--path", str(_OBJECT), "--name", "pass"]
         commands = {

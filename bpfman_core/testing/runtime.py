@@ -18,13 +18,12 @@ from bpfman_core.testing.network import PREFIX
 def private_runtime() -> Iterator[Paths]:
     """Paths below a fresh directory, short enough for a socket; all gone at the end.
 
-    Its configuration lets no registry be asked. Whatever is still pinned there is let go of.
+    Whatever is still pinned there is let go of.
     """
     root = Path(tempfile.mkdtemp(prefix=PREFIX))
     runtime = root / "run"
     paths = Paths(runtime, runtime / "bpfman.sock", root / "bpfman.toml", root / "data")
     try:
-        paths.config.write_text("[images]\noffline = true\n")
         ensure_bpffs(paths.bpffs)
         yield paths
     finally:

@@ -143,8 +143,9 @@ class Shell:
 
 @pytest.fixture
 def bpfman(bpfman_paths: Paths, veth: Veth, bpf_object) -> Iterator[Shell]:
-    """bpfman, without a service so far; what the test leaves is unloaded."""
+    """bpfman, without a service so far and no registry to ask; what the test leaves is unloaded."""
     shell = Shell(bpfman_paths, veth, bpf_object)
+    bpfman_paths.config.write_text("[images]\noffline = true\n")
     yield shell
     ids = shell.ids()
     if ids:

@@ -128,6 +128,7 @@ def test_a_reader_that_hangs_up_is_no_error(bpfman) -> None:
 
 
 def test_list_imports_little(bpfman) -> None:
+    bpfman.paths.config.unlink()
     code = (
         "import sys; from bpfman_core.cli.main import run; run(sys.argv[1:]); print(*sys.modules)"
     )

@@ -21,6 +21,7 @@ from bpfman_core.errors import (
     VerifierRejected,
 )
 from bpfman_core.kernel import interfaces, programs
+from bpfman_core.model import PullPolicy
 from bpfman_core.testing.agreement import check_agreement, pinned
 from bpfman_core.testing.hooks import NATIVE, XDP, attach_xdp
 from bpfman_core.testing.programs import constant
@@ -258,7 +259,9 @@ def test_unknown_ids(bpfman) -> None:
 
 
 def test_an_image_that_is_not_there(bpfman) -> None:
-    request = replace(bpfman.request(None), source=ImageSource("quay.io/nobody/nothing:v1"))
+    request = replace(
+        bpfman.request(None), source=ImageSource("quay.io/nobody/nothing:v1", PullPolicy.NEVER)
+    )
     with refused(bpfman, NotFound, "quay.io/nobody/nothing:v1"):
         bpfman.handler.load(request)
 

@@ -18,6 +18,7 @@ from bpfman_core.api import (
 )
 from bpfman_core.errors import InvalidRequest, NotFound
 from bpfman_core.kernel import maps, pins, programs
+from bpfman_core.model import PullPolicy
 from bpfman_core.testing.agreement import check_agreement, pinned
 from bpfman_core.testing.waiting import wait_until
 
@@ -161,7 +162,7 @@ def test_a_tracepoint_counts_each_call(bpfman) -> None:
 
 
 def test_an_image_that_ships_with_bpfman(bpfman) -> None:
-    source = ImageSource("quay.io/bpfman-bytecode/xdp_pass:latest")
+    source = ImageSource("quay.io/bpfman-bytecode/xdp_pass:latest", PullPolicy.NEVER)
     request = LoadRequest(source, (ProgramRequest(None, "xdp"),), attach=bpfman.place())
     (loaded,) = bpfman.handler.load(request)
     origin = loaded.spec.origin
