@@ -98,7 +98,8 @@ def build(context: click.Context, /, **values: Any) -> None:
     directory, notes = settings(context).cache, {VERDICT: BUILT_HERE}
     if values["to"] is not None:
         directory, notes = _layout(values["to"]), {}
-    built = assemble(image)
+    with shown(f"Building {reference}"):
+        built = assemble(image)
     if values["pushing"]:
         read: Read = lambda one, _: built.blobs[one.digest]  # noqa: E731
         _upload(context, built.top, read, reference, values["registry_auth"])

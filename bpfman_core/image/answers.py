@@ -17,6 +17,7 @@ from bpfman_core.image.descriptor import document
 _CHUNK = 64 << 10  # bytes
 _ERROR_LIMIT = 64 << 10  # bytes
 _ERROR_TIME = 5.0  # seconds
+_SLOWEST = 16 << 10  # bytes a second
 _WORDS = 200  # characters of what a registry says itself
 
 
@@ -24,18 +25,18 @@ class BrokenBody(RegistryError):
     """The connection broke within an answer; what came before it was good."""
 
 
-def body(answer: requests.Response, registry: str, limit: int, until: float) -> Iterator[bytes]:
-    """The pieces of a body of at most `limit` bytes, up to the monotonic time `until`.
+def body(answer: requests.Response, registry: str, limit: int, grace: float) -> Iterator[bytes]:
+    """The pieces of a body of at most `limit` bytes; after `grace` seconds they must keep a pace.
 
     Raises BrokenBody, InvalidObject for one that is too long, RegistryError for a slow one.
     """
-    length = 0
+    length, begun = 0, time.monotonic()
     try:
         while chunk := answer.raw.read1(_CHUNK):
             length += len(chunk)
             if length > limit:
                 raise InvalidObject(f"{registry} sent more than the {limit} bytes allowed")
-            if time.monotonic() > until:
+            if time.monotonic() - begun > grace + length / _SLOWEST:
                 raise RegistryError(f"{registry} sends too slowly; gave up")
             progress.advance(len(chunk))
             yield chunk
@@ -90,7 +91,7 @@ def reason(error: BaseException) -> str:
 def _message(answer: requests.Response, registry: str) -> str:
     """What the registry itself says in an error's body, if it says anything."""
     try:
-        pieces = body(answer, registry, _ERROR_LIMIT, time.monotonic() + _ERROR_TIME)
+        pieces = body(answer, registry, _ERROR_LIMIT, _ERROR_TIME)
         rows = document(b"".join(pieces)).get("errors")
         texts = [str(row.get("message") or row.get("code") or "") for row in rows or ()]
     except (AttributeError, TypeError, BpfmanError):

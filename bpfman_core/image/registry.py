@@ -116,9 +116,8 @@ class RegistryRepository:
                 return None
             if answer.status_code != 200:
                 raise self._transport.refusal(answer, what)
-            until = self._transport.time_for(DOCUMENT_LIMIT)
             try:
-                data = b"".join(self._transport.body(answer, DOCUMENT_LIMIT, until))
+                data = b"".join(self._transport.body(answer, DOCUMENT_LIMIT))
             except BrokenBody:
                 if not left:
                     raise
@@ -130,7 +129,6 @@ class RegistryRepository:
 
     def _blob(self, descriptor: Descriptor) -> bytes:
         data = bytearray()
-        until = self._transport.time_for(descriptor.size)
         url = self._urls.get_blob_url(descriptor.digest)
         for left in reversed(range(ATTEMPTS)):
             headers = {"Range": f"bytes={len(data)}-"} if data else {}
@@ -140,7 +138,7 @@ class RegistryRepository:
             elif not _continues(answer, len(data)):
                 raise self._transport.refusal(answer, descriptor.digest)
             try:
-                for piece in self._transport.body(answer, descriptor.size - len(data), until):
+                for piece in self._transport.body(answer, descriptor.size - len(data)):
                     data += piece
             except BrokenBody:
                 if not left:

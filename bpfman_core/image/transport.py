@@ -41,7 +41,6 @@ ATTEMPTS = 3
 _BACKOFF = 0.2  # seconds before the second attempt, twice that before the third
 _PATIENCE = 5.0  # seconds that a registry may ask to be left alone for
 _CONNECT = 10.0  # seconds
-_SLOWEST = 16 << 10  # bytes a second
 _REDIRECTS = 5
 _TOKEN_LIMIT = 1 << 20  # bytes
 _BUSY = (429, 500, 502, 503, 504)
@@ -109,13 +108,9 @@ class Transport(oras.provider.Registry):  # type: ignore[misc] # oras has no typ
         """See `answers.refusal`."""
         return refusal(answer, self._endpoint.registry, what, known=self._known is not None)
 
-    def body(self, answer: requests.Response, limit: int, until: float) -> Iterator[bytes]:
+    def body(self, answer: requests.Response, limit: int) -> Iterator[bytes]:
         """See `answers.body`."""
-        return body(answer, self._endpoint.registry, limit, until)
-
-    def time_for(self, size: int) -> float:
-        """Until when, on the monotonic clock, so many bytes must be here."""
-        return time.monotonic() + self._endpoint.settings.timeout + size / _SLOWEST
+        return body(answer, self._endpoint.registry, limit, self._endpoint.settings.timeout)
 
     def _attempt(self, request: _Request, authorization: str | None) -> requests.Response:
         """Try a request again while the registry is busy or the connection fails.
@@ -229,7 +224,7 @@ class Transport(oras.provider.Registry):  # type: ignore[misc] # oras has no typ
         if answer.status_code != 200:
             answer.close()
             return None
-        content = b"".join(self.body(answer, _TOKEN_LIMIT, self.time_for(_TOKEN_LIMIT)))
+        content = b"".join(self.body(answer, _TOKEN_LIMIT))
         try:
             found = document(content)
         except InvalidObject as error:
