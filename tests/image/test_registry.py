@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler
+from typing import ClassVar
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,7 +15,7 @@ from bpfman_core.api import ImageSource
 from bpfman_core.errors import Denied, NotFound, RegistryError, Unreachable
 from bpfman_core.image.source import find
 from bpfman_core.model import PullPolicy
-from tests.image.registries import KINDS, PASSWORD, USER, free_port
+from tests.image.registries import KINDS, PASSWORD, USER, free_port, serving
 
 NEVER, ALWAYS = PullPolicy.NEVER, PullPolicy.ALWAYS
 
@@ -122,3 +126,42 @@ def test_mirrors_are_asked_first_and_given_no_credentials(registries, pushed, co
     assert find(ImageSource("quay.invalid/team/pass:1", NEVER), settings).digest == digest
     with pytest.raises(Unreachable, match=r"quay\.invalid is an unknown host"):
         find(ImageSource("quay.invalid/team/other:1"), settings)
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """Hands requests on to `behind`, whatever host they are for."""
+
+    behind: ClassVar[str]
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        parts = urlsplit(self.path)
+        headers = {"Accept": self.headers.get("Accept", "*/*")}
+        connection = HTTPConnection(self.behind)
+        connection.request("GET", parts.path, headers=headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.getheader("Content-Type", ""))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_proxy_is_heeded(registries, pushed, configured, monkeypatch):
+    registry = registries("open")
+    digest = pushed(registry, "team/pass:1")
+    Proxy.behind = registry.host
+    settings = configured('[registries."registry.invalid"]\ninsecure = true\n')
+    with serving(Proxy) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://{proxy}")
+        assert find(ImageSource("registry.invalid/team/pass:1"), settings).digest == digest
+        assert Proxy.asked[0] == "http://registry.invalid/v2/team/pass/manifests/1"
+        monkeypatch.setenv("no_proxy", "registry.invalid")
+        with pytest.raises(Unreachable):
+            find(ImageSource("registry.invalid/team/pass:1", ALWAYS), settings)
