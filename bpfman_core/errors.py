@@ -28,6 +28,9 @@ import errno as errno_codes
 import os
 from collections.abc import Iterable
 
+_LONGEST = 500
+"""Characters of a message, and of a hint, that are kept."""
+
 
 class BpfmanError(Exception):
     """Base of all errors shown to a user.
@@ -39,12 +42,18 @@ class BpfmanError(Exception):
     status = "INTERNAL"
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _line(message)
+        self.hint = None if hint is None else _line(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+def _line(text: str) -> str:
+    """One line that a terminal can show: parts of it may come from anywhere."""
+    short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return "".join(one if one.isprintable() else " " if one.isspace() else "?" for one in short)
 
 
 class InvalidRequest(BpfmanError):

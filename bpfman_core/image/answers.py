@@ -12,12 +12,14 @@ import urllib3.exceptions
 
 from bpfman_core.errors import BpfmanError, Denied, InvalidObject, NotFound, RegistryError
 from bpfman_core.image import progress
+from bpfman_core.image.deadline import Deadline
 from bpfman_core.image.descriptor import document
 
 _CHUNK = 64 << 10  # bytes
 _ERROR_LIMIT = 64 << 10  # bytes
 _ERROR_TIME = 5.0  # seconds
-_SLOWEST = 16 << 10  # bytes a second
+SLOWEST = 16 << 10
+"""Bytes a second that a body must keep up, or down."""
 _WORDS = 200  # characters of what a registry says itself
 
 
@@ -25,31 +27,43 @@ class BrokenBody(RegistryError):
     """The connection broke within an answer; what came before it was good."""
 
 
-def body(answer: requests.Response, registry: str, limit: int, grace: float) -> Iterator[bytes]:
+def body(
+    answer: requests.Response, registry: str, limit: int, grace: float, deadline: Deadline
+) -> Iterator[bytes]:
     """The pieces of a body of at most `limit` bytes; after `grace` seconds they must keep a pace.
 
     Raises BrokenBody, InvalidObject for one that is too long, RegistryError for a slow one.
     """
     length, begun = 0, time.monotonic()
     try:
-        while chunk := answer.raw.read1(_CHUNK):
+        while chunk := _piece(answer, grace, deadline):
             length += len(chunk)
             if length > limit:
                 raise InvalidObject(f"{registry} sent more than the {limit} bytes allowed")
-            if time.monotonic() - begun > grace + length / _SLOWEST:
+            if time.monotonic() - begun > grace + length / SLOWEST:
                 raise RegistryError(f"{registry} sends too slowly; gave up")
             progress.advance(len(chunk))
             yield chunk
     except (urllib3.exceptions.HTTPError, OSError) as error:
+        if deadline.passed:
+            raise RegistryError(f"{registry} sends too slowly; gave up") from error
         raise BrokenBody(f"{registry}: the connection broke: {reason(error)}") from error
     finally:
         answer.close()
 
 
-def refusal(answer: requests.Response, registry: str, what: str, *, known: bool) -> BpfmanError:
+def _piece(answer: requests.Response, grace: float, deadline: Deadline) -> bytes:
+    with deadline.within(grace):
+        piece: bytes = answer.raw.read1(_CHUNK)
+    return piece
+
+
+def refusal(
+    answer: requests.Response, registry: str, what: str, deadline: Deadline, *, known: bool
+) -> BpfmanError:
     """The error that an answer means; `what` was asked for, with credentials where `known`."""
     status, wait = answer.status_code, retry_after(answer)
-    said = _message(answer, registry)
+    said = _message(answer, registry, deadline)
     login = f"give --registry-auth, or `podman login {registry}`"
     if status == 401:
         refused = "does not accept the credentials" if known else "wants credentials"
@@ -88,10 +102,10 @@ def reason(error: BaseException) -> str:
     return " ".join(str(text).split()) or type(found).__name__
 
 
-def _message(answer: requests.Response, registry: str) -> str:
+def _message(answer: requests.Response, registry: str, deadline: Deadline) -> str:
     """What the registry itself says in an error's body, if it says anything."""
     try:
-        pieces = body(answer, registry, _ERROR_LIMIT, _ERROR_TIME)
+        pieces = body(answer, registry, _ERROR_LIMIT, _ERROR_TIME, deadline)
         rows = document(b"".join(pieces)).get("errors")
         texts = [str(row.get("message") or row.get("code") or "") for row in rows or ()]
     except (AttributeError, TypeError, BpfmanError):

@@ -5,17 +5,14 @@ Layers are unpacked in memory and within bounds; nothing of them is written to d
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
-import tarfile
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from bpfman_core import elf
 from bpfman_core.errors import InvalidObject
+from bpfman_core.image.archive import files, unpack
 
 PROGRAMS = "io.ebpf.programs"
 MAPS = "io.ebpf.maps"
@@ -29,10 +26,6 @@ OBJECT_LIMIT = 16 << 20
 
 UNPACKED_LIMIT = 64 << 20
 """The most bytes that all layers may have, unpacked."""
-
-_MAGIC_AT = 257  # where a tar header says what it is
-_GZIP = b"\x1f\x8b"
-_ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 @dataclass(frozen=True)
@@ -121,7 +114,7 @@ def only_object(layers: Iterable[bytes], filename: str) -> bytes:
     objects: dict[str, bytes] = {}
     wanted, left = PurePosixPath(filename).name, UNPACKED_LIMIT
     for layer in layers:
-        unpacked = _unpack(layer, left)
+        unpacked = unpack(layer, left)
         left -= len(unpacked)
         objects |= _objects(unpacked, wanted)
     if wanted in objects:
@@ -132,40 +125,15 @@ def only_object(layers: Iterable[bytes], filename: str) -> bytes:
     return next(iter(objects.values()))
 
 
-def _unpack(layer: bytes, limit: int) -> bytes:
-    """A layer as tar, of at most `limit` bytes; one may be stored without compression."""
-    if not layer.startswith(_GZIP) and layer[_MAGIC_AT:].startswith(b"ustar"):
-        data = layer
-    else:
-        try:
-            with gzip.GzipFile(fileobj=io.BytesIO(layer)) as packed:
-                data = packed.read(limit + 1)
-        except (OSError, EOFError, zlib.error) as error:
-            what = "zstd" if layer.startswith(_ZSTD) else str(error)
-            raise InvalidObject(f"a layer of the image is no readable tar+gzip: {what}") from error
-    if len(data) > limit:
-        raise InvalidObject(f"the image's layers unpack to more than {UNPACKED_LIMIT} bytes")
-    return data
-
-
 def _objects(data: bytes, wanted: str) -> dict[str, bytes]:
     """The regular files that are called `wanted`, or end in `.o`, by their base name."""
     found = {}
-    try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
-            for member in archive:
-                name = PurePosixPath(member.name).name
-                if member.isreg() and (name == wanted or name.endswith(".o")):
-                    found[name] = _content(archive, member)
-    except (tarfile.TarError, ValueError, OverflowError, OSError) as error:
-        raise InvalidObject(f"a layer of the image is no readable tar: {error}") from error
+    for path, size, content in files(data):
+        name = PurePosixPath(path).name
+        if name == wanted or name.endswith(".o"):
+            if size > OBJECT_LIMIT:
+                raise InvalidObject(
+                    f"{name} has {size} bytes, more than the {OBJECT_LIMIT} allowed"
+                )
+            found[name] = bytes(content)
     return found
-
-
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    if member.size > OBJECT_LIMIT:
-        raise InvalidObject(
-            f"{member.name} has {member.size} bytes, more than the {OBJECT_LIMIT} allowed"
-        )
-    file = archive.extractfile(member)
-    return file.read() if file else b""

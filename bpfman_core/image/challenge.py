@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from bpfman_core.errors import Denied
 from bpfman_core.image.settings import Endpoint, host_of
+from bpfman_core.image.urls import origin
 
-_PARAMETER = re.compile(r'([a-zA-Z]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_PARAMETER = re.compile(r'(?<![a-zA-Z])([a-zA-Z]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _SCHEME = re.compile(r"(?:^|,)\s*(basic|bearer)(?=[\s,]|$)", re.IGNORECASE)
 
 
@@ -45,11 +45,12 @@ def check_realm(realm: str, endpoint: Endpoint, *, secret: bool) -> None:
     It must be no less protected on the way than the registry. To be sent a secret it must be the
     registry's own host, one below it or the domain that it is in, or be named in the configuration.
     """
-    parts = urlsplit(realm)
-    host = (parts.hostname or "").lower()
-    if parts.scheme not in ("https", "http") or not host:
-        raise Denied(f"{endpoint.registry} names a token server that makes no sense: {realm!r}")
-    if parts.scheme == "http" and not endpoint.plain:
+    try:
+        asked = origin(realm)
+    except ValueError as error:
+        raise Denied(f"{endpoint.registry} names a token server at {error}") from None
+    host = asked.host.strip("[]")
+    if asked.scheme == "http" and not endpoint.plain:
         raise Denied(
             f"{endpoint.registry} names a token server that is asked without protection: {realm}"
         )

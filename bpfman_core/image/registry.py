@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
-from urllib.parse import urljoin
 
 import requests
 from oras import container
 
-from bpfman_core.errors import InvalidObject
+from bpfman_core.errors import InvalidObject, RegistryError
 from bpfman_core.image.answers import BrokenBody
 from bpfman_core.image.credentials import Credentials
 from bpfman_core.image.descriptor import (
@@ -20,11 +19,13 @@ from bpfman_core.image.descriptor import (
     Descriptor,
     document,
 )
+from bpfman_core.image.exchange import ATTEMPTS
 from bpfman_core.image.manifest import descriptors
 from bpfman_core.image.reference import is_digest
 from bpfman_core.image.repository import fallback_tag
 from bpfman_core.image.settings import Endpoint
-from bpfman_core.image.transport import ATTEMPTS, Transport
+from bpfman_core.image.transport import Transport
+from bpfman_core.image.urls import follow
 
 _NO_API = (400, 404, 405, 406)
 _PAGES = 8
@@ -100,6 +101,8 @@ class RegistryRepository:
             if not page.next.startswith(f"/v2/{self._urls.api_prefix}/referrers/"):
                 return tuple(found)
             path = f"{self._urls.registry}{page.next}"
+        if found:
+            return tuple(found)
         index = self.resolve(fallback_tag(digest))
         if index is None:
             return ()
@@ -135,6 +138,8 @@ class RegistryRepository:
             answer = self._ask("GET", url, headers=headers)
             if answer.status_code == 200:
                 data.clear()
+            elif answer.status_code == 416 and data:
+                break  # there is no more of it
             elif not _continues(answer, len(data)):
                 raise self._transport.refusal(answer, descriptor.digest)
             try:
@@ -170,7 +175,10 @@ class RegistryRepository:
         if begun.status_code != 202 or "Location" not in begun.headers:
             raise self._transport.refusal(begun, f"an upload to {self._name}")
         begun.close()
-        place = urljoin(begun.url, begun.headers["Location"])
+        try:
+            place = follow(begun.url, begun.headers["Location"])
+        except ValueError as error:
+            raise RegistryError(f"{self._endpoint.registry} sends us to {error}") from None
         place += f"{'&' if '?' in place else '?'}digest={descriptor.digest}"
         kind = {"Content-Type": "application/octet-stream"}
         done = self._transport.do_request(place, "PUT", data=data, headers=kind)

@@ -1,0 +1,90 @@
+"""Time limits that hold whatever a server sends.
+
+A socket's timeout is for each read; headers, trailers and interim answers that never end satisfy
+it for ever. Here connections are cut by a timer.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import requests.adapters
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+
+class Deadline:
+    """Cuts the connections of a session when their time is up; for one thread at a time.
+
+    `passed` tells whether the last block took too long.
+    """
+
+    def __init__(self, session: requests.Session) -> None:
+        self.passed = False
+        self._sockets: list[socket.socket] = []
+        for prefix in ("https://", "http://"):
+            session.mount(prefix, _Adapter(self._sockets))
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Cut what is open when the block takes longer; it then fails as if the peer had."""
+        self.passed = False
+        timer = threading.Timer(seconds, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        self.passed = True
+        for one in self._sockets:
+            with suppress(OSError):
+                socket.socket.shutdown(one, socket.SHUT_RDWR)  # beneath TLS, if there is any
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Makes connections that add their sockets to a list."""
+
+    def __init__(self, sockets: list[socket.socket]) -> None:
+        self._sockets = sockets
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **settings: Any) -> None:
+        super().init_poolmanager(*args, **settings)
+        self.poolmanager.pool_classes_by_scheme = _pools(self._sockets)
+
+    def proxy_manager_for(self, *args: Any, **settings: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **settings)
+        manager.pool_classes_by_scheme = _pools(self._sockets)
+        return manager
+
+
+def _pools(sockets: list[socket.socket]) -> dict[str, type]:
+    class Plain(HTTPConnection):
+        def _new_conn(self) -> Any:
+            return _noted(super()._new_conn(), sockets)
+
+    class Tls(HTTPSConnection):
+        def _new_conn(self) -> Any:
+            return _noted(super()._new_conn(), sockets)
+
+        def connect(self) -> None:
+            super().connect()  # which hands the descriptor on to another object
+            _noted(self.sock, sockets)
+
+    plain: Any = type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": Plain})
+    tls: Any = type("TlsPool", (HTTPSConnectionPool,), {"ConnectionCls": Tls})
+    return {"http": plain, "https": tls}
+
+
+def _noted(found: Any, sockets: list[socket.socket]) -> Any:
+    sockets[:] = [one for one in sockets if one.fileno() >= 0]
+    if isinstance(found, socket.socket):
+        sockets.append(found)
+    return found
