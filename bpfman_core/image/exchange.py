@@ -121,8 +121,10 @@ class Exchange:
                 f"{name}: TLS failed: {reason(error)}",
                 hint=f'is its authority your own? [registries."{name}"] ca = FILE',
             ) from error
+        except requests.exceptions.ReadTimeout as error:
+            raise late from error
         except requests.exceptions.ConnectionError as error:
-            if self.deadline.passed or isinstance(error, requests.exceptions.ReadTimeout):
+            if self.deadline.passed:
                 raise late from error
             if isinstance(innermost(error), ConnectionResetError | http.client.HTTPException):
                 raise BrokenBody(f"{name}: the connection broke: {reason(error)}") from error
