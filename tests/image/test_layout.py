@@ -36,11 +36,12 @@ def rewrite_index(layout, change):
 
 
 def test_references(layout):
-    assert layout.references() == (
+    assert [name for name in layout.references() if not name.endswith(".sig")] == [
         f"{HOME}/by-oras-py:latest",
         f"{HOME}/by-buildah:oci",
         f"{HOME}/by-buildah:multi-oci",
-    )
+        f"{HOME}/keyless:1",
+    ]
 
 
 @pytest.mark.parametrize("name", ["by-oras-py", "by-buildah:oci", "by-buildah:multi-oci"])

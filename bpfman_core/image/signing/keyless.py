@@ -124,6 +124,8 @@ class Certificates:
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         if ExtendedKeyUsageOID.CODE_SIGNING not in usage:
             raise Untrusted("a certificate is not for signing code")
+        if not self.authorities:
+            raise Untrusted("a signature is by a certificate, and no trusted authority is named")
         any_usage = (x509.ExtendedKeyUsage, Criticality.NON_CRITICAL, None)
         verifier = (
             PolicyBuilder()
