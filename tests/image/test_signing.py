@@ -22,8 +22,10 @@ from bpfman_core.image.signing import simple
 from bpfman_core.image.source import find
 from bpfman_core.model import PullPolicy
 from tests.cli.conftest import BPFMAN
+from tests.image import sigstore_world
 from tests.image.registries import serving
 from tests.image.signers import Key, Signed, compact, envelope_bundle, payload, statement
+from tests.image.sigstore_world import World
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 KEYS = FIXTURES / "keys"
@@ -450,6 +452,75 @@ def test_a_root_that_is_none(configured, tmp_path, text):
     settings = configured(trusted(IDENTITY, ISSUER, tmp_path / "root.json"))
     with pytest.raises(InvalidRequest, match="is no trust root"):
         find(ImageSource(f"{HOME}/keyless:1"), settings)
+
+
+# ---- certificates, in the new form
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def by(world: World, directory: Path, who: str = sigstore_world.IDENTITY) -> str:
+    root = world.trusted_root(directory / "root.json")
+    return trusted(f' = "{who}"', f' = "{sigstore_world.ISSUER}"', root)
+
+
+def test_a_bundle_by_a_certificate(signed, verdict, key, world, tmp_path):
+    signed.bundle(key, text=world.sign(statement(signed.digest)))
+    expected = f"verified: {sigstore_world.IDENTITY} (of {sigstore_world.ISSUER})"
+    assert verdict(signed, by(world, tmp_path)) == expected
+    assert verdict(signed, "") == "signed, not verified"
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda w, s: w.sign(statement(ELSEWHERE)), "for another image"),
+        (lambda w, s: World().sign(statement(s.digest)), "does not hold"),
+        (
+            lambda w, s: w.sign(statement(s.digest), logged=statement(ELSEWHERE)),
+            "payload hash does not match",
+        ),
+        (
+            lambda w, s: w.sign(statement(s.digest)).replace(b'"treeSize":"1"', b'"treeSize":"2"'),
+            "does not hold",
+        ),
+        (
+            lambda w, s: compact(
+                {
+                    **json.loads(w.sign(statement(ELSEWHERE))),
+                    "dsseEnvelope": json.loads(envelope_bundle(statement(s.digest), b"x"))[
+                        "dsseEnvelope"
+                    ],
+                }
+            ),
+            "does not hold",
+        ),
+    ],
+    ids=["replayed", "another world", "another entry", "another tree", "another envelope"],
+)
+def test_a_bundle_with_something_wrong(signed, verdict, key, world, tmp_path, make, reason):
+    signed.bundle(key, text=make(world, signed))
+    policy = by(world, tmp_path)
+    with pytest.raises(Untrusted, match=reason):
+        verdict(signed, policy)
+
+
+def test_a_bundle_of_somebody_else(signed, verdict, key, world, tmp_path):
+    signed.bundle(key, text=world.sign(statement(signed.digest)))
+    with pytest.raises(Untrusted, match=r"by release@example\.org"):
+        verdict(signed, by(world, tmp_path, "another@example.org"))
+    with pytest.raises(Untrusted, match="no identity is trusted"):
+        verdict(signed, keys(key.path))
+
+
+def test_a_bundle_without_the_extra(signed, verdict, key, world, tmp_path, monkeypatch):
+    signed.bundle(key, text=world.sign(statement(signed.digest)))
+    monkeypatch.setitem(sys.modules, "sigstore.verify", None)
+    with pytest.raises(Untrusted, match=r"pip install bpfman\[sigstore\]"):
+        verdict(signed, by(world, tmp_path))
 
 
 # ---- the command
