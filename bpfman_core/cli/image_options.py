@@ -12,7 +12,7 @@ from bpfman_core.api import ImageSource
 from bpfman_core.model import PullPolicy
 
 if TYPE_CHECKING:
-    from bpfman_core.image.credentials import Credentials
+    from bpfman_core.image.remote.credentials import Credentials
     from bpfman_core.image.settings import ImageSettings
 
 _POLICIES = [policy.value for policy in PullPolicy]
@@ -59,7 +59,7 @@ def credentials(secret: str | None) -> Credentials | None:
         return None
     import base64
 
-    from bpfman_core.image.credentials import Credentials
+    from bpfman_core.image.remote.credentials import Credentials
 
     try:
         text = base64.b64decode(secret, validate=True).decode()

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from bpfman_core.errors import InvalidObject, NotFound
 from bpfman_core.image.cache import Cache
-from bpfman_core.image.credentials import Credentials
 from bpfman_core.image.descriptor import DOCUMENT_LIMIT, INDEXES, Descriptor, document
 from bpfman_core.image.manifest import Manifest, descriptors, read_manifest
 from bpfman_core.image.pull import open_repository
 from bpfman_core.image.reference import Reference
+from bpfman_core.image.remote.credentials import Credentials
 from bpfman_core.image.repository import Repository
 from bpfman_core.image.settings import ImageSettings
 from bpfman_core.image.source import LAYOUT, open_layout

@@ -11,18 +11,18 @@ from bpfman_core.errors import BpfmanError, InvalidObject, NotFound, Unreachable
 from bpfman_core.image.build import index_of
 from bpfman_core.image.bytecode import FetchedImage
 from bpfman_core.image.cache import POLICY, VERDICT, Cache
-from bpfman_core.image.credentials import Credentials, find
 from bpfman_core.image.descriptor import INDEX, LAYER_LIMIT, Descriptor
 from bpfman_core.image.manifest import resolve
-from bpfman_core.image.reach import check_reachable
 from bpfman_core.image.reference import Reference
+from bpfman_core.image.remote.credentials import Credentials, find
+from bpfman_core.image.remote.reach import check_reachable
 from bpfman_core.image.repository import Repository, fallback_tag
 from bpfman_core.image.settings import ImageSettings
 from bpfman_core.image.signing import check
 from bpfman_core.image.signing.policy import SigningPolicy
 
 if TYPE_CHECKING:
-    from bpfman_core.image.registry import RegistryRepository
+    from bpfman_core.image.remote.registry import RegistryRepository
 
 _log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ def open_repository(
     """
     endpoint = settings.endpoint(place.registry)
     check_reachable(endpoint)
-    from bpfman_core.image.registry import Access, RegistryRepository
+    from bpfman_core.image.remote.registry import Access, RegistryRepository
 
     stored: Callable[[], Credentials | None] = lambda: credentials or find(place)  # noqa: E731
     return RegistryRepository(endpoint, place.repository, Access(actions, stored))

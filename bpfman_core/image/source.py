@@ -27,10 +27,10 @@ from bpfman_core.errors import (
 from bpfman_core.image import pull
 from bpfman_core.image.bytecode import Bytecode, FetchedImage, extract
 from bpfman_core.image.cache import POLICY, VERDICT, Cache
-from bpfman_core.image.credentials import Credentials
 from bpfman_core.image.descriptor import Descriptor
 from bpfman_core.image.layout import REFERENCE, Layout, LayoutRepository
 from bpfman_core.image.reference import Reference, is_digest
+from bpfman_core.image.remote.credentials import Credentials
 from bpfman_core.image.settings import ImageSettings
 from bpfman_core.image.signing import check
 from bpfman_core.image.signing.policy import SigningPolicy

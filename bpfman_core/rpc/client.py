@@ -15,7 +15,7 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 
 from bpfman_core.api import AttachPart, ImageSource, ListRequest, LoadRequest, UpdateRequest
 from bpfman_core.errors import BpfmanError, Denied, InvalidRequest, ServiceError
-from bpfman_core.image.credentials import completed
+from bpfman_core.image.remote.credentials import completed
 from bpfman_core.model import ChainView, LinkView, PluginInfo, ProgramView
 from bpfman_core.rpc import requests, views
 from bpfman_core.rpc.failures import failure_of, from_status

@@ -11,10 +11,10 @@ import pytest
 
 from bpfman_core.api import ImageSource
 from bpfman_core.errors import Denied
-from bpfman_core.image import challenge
-from bpfman_core.image.challenge import Challenge
-from bpfman_core.image.credentials import Credentials, completed, find
 from bpfman_core.image.reference import Reference
+from bpfman_core.image.remote import challenge
+from bpfman_core.image.remote.challenge import Challenge
+from bpfman_core.image.remote.credentials import Credentials, completed, find
 from bpfman_core.image.settings import Endpoint, ImageSettings, RegistrySettings
 from bpfman_core.model import PullPolicy
 

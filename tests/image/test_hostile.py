@@ -14,13 +14,13 @@ import pytest
 
 from bpfman_core.api import ImageSource
 from bpfman_core.errors import BpfmanError, Denied, InvalidObject, NotFound, RegistryError
-from bpfman_core.image.credentials import Credentials
 from bpfman_core.image.descriptor import INDEX, LAYER, MANIFEST, Descriptor
 from bpfman_core.image.layout import REFERENCE
 from bpfman_core.image.manifest import host_platform, resolve
 from bpfman_core.image.pull import open_repository
 from bpfman_core.image.push import push
 from bpfman_core.image.reference import Reference
+from bpfman_core.image.remote.credentials import Credentials
 from bpfman_core.image.repository import fallback_tag, signature_tag
 from bpfman_core.image.source import find
 from bpfman_core.model import PullPolicy
@@ -87,7 +87,7 @@ def other(good):
 def pull(hostile, configured, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setattr("bpfman_core.image.exchange._BACKOFF", 0.02)
+    monkeypatch.setattr("bpfman_core.image.remote.exchange._BACKOFF", 0.02)
 
     def made(config="", name="", **source):
         settings = configured(f'[registries."{hostile.host}"]\ntimeout = 0.3\n{config}')

@@ -12,8 +12,8 @@ import urllib3.exceptions
 
 from bpfman_core.errors import BpfmanError, Denied, InvalidObject, NotFound, RegistryError
 from bpfman_core.image import progress
-from bpfman_core.image.deadline import Deadline
 from bpfman_core.image.descriptor import document
+from bpfman_core.image.remote.deadline import Deadline
 
 _CHUNK = 64 << 10  # bytes
 _ERROR_LIMIT = 64 << 10  # bytes

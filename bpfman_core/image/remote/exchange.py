@@ -14,10 +14,17 @@ import requests.utils
 import urllib3.exceptions
 
 from bpfman_core.errors import InvalidRequest, RegistryError, Unreachable
-from bpfman_core.image.answers import SLOWEST, BrokenBody, body, innermost, reason, retry_after
-from bpfman_core.image.deadline import Deadline
+from bpfman_core.image.remote.answers import (
+    SLOWEST,
+    BrokenBody,
+    body,
+    innermost,
+    reason,
+    retry_after,
+)
+from bpfman_core.image.remote.deadline import Deadline
+from bpfman_core.image.remote.urls import follow, origin
 from bpfman_core.image.settings import Endpoint
-from bpfman_core.image.urls import follow, origin
 
 _log = logging.getLogger(__name__)
 

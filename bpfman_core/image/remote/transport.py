@@ -14,14 +14,14 @@ import oras.provider
 import requests
 
 from bpfman_core.errors import BpfmanError, InvalidObject, RegistryError
-from bpfman_core.image import challenge
-from bpfman_core.image.answers import refusal
-from bpfman_core.image.challenge import Challenge
-from bpfman_core.image.credentials import Credentials
 from bpfman_core.image.descriptor import document
-from bpfman_core.image.exchange import Exchange, Request
+from bpfman_core.image.remote import challenge
+from bpfman_core.image.remote.answers import refusal
+from bpfman_core.image.remote.challenge import Challenge
+from bpfman_core.image.remote.credentials import Credentials
+from bpfman_core.image.remote.exchange import Exchange, Request
+from bpfman_core.image.remote.urls import follow, origin
 from bpfman_core.image.settings import Endpoint
-from bpfman_core.image.urls import follow, origin
 
 _TOKEN_LIMIT = 1 << 20  # bytes
 

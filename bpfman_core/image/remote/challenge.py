@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bpfman_core.errors import Denied
+from bpfman_core.image.remote.urls import origin
 from bpfman_core.image.settings import Endpoint, host_of
-from bpfman_core.image.urls import origin
 
 _PARAMETER = re.compile(r'(?<![a-zA-Z])([a-zA-Z]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _SCHEME = re.compile(r"(?:^|,)\s*(basic|bearer)(?=[\s,]|$)", re.IGNORECASE)

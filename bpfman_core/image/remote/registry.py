@@ -9,8 +9,6 @@ import requests
 from oras import container
 
 from bpfman_core.errors import InvalidObject, RegistryError
-from bpfman_core.image.answers import BrokenBody
-from bpfman_core.image.credentials import Credentials
 from bpfman_core.image.descriptor import (
     DOCUMENT_LIMIT,
     INDEX,
@@ -19,13 +17,15 @@ from bpfman_core.image.descriptor import (
     Descriptor,
     document,
 )
-from bpfman_core.image.exchange import ATTEMPTS
 from bpfman_core.image.manifest import descriptors
 from bpfman_core.image.reference import is_digest
+from bpfman_core.image.remote.answers import BrokenBody
+from bpfman_core.image.remote.credentials import Credentials
+from bpfman_core.image.remote.exchange import ATTEMPTS
+from bpfman_core.image.remote.transport import Transport
+from bpfman_core.image.remote.urls import follow
 from bpfman_core.image.repository import fallback_tag
 from bpfman_core.image.settings import Endpoint
-from bpfman_core.image.transport import Transport
-from bpfman_core.image.urls import follow
 
 _NO_API = (400, 404, 405, 406)
 _PAGES = 8
