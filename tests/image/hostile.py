@@ -18,7 +18,7 @@ from tests.image.registries import serving
 
 NAME = "team/pass"
 TAG = f"/v2/{NAME}/manifests/1"
-PATIENCE = 1.5  # seconds that anything slow may take
+PATIENCE = 4.0  # seconds that anything slow may take
 _PIECE = 64 << 10  # bytes
 _MOST = 64 << 20  # bytes that an endless answer has in truth
 

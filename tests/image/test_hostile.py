@@ -98,7 +98,7 @@ def pull(hostile, configured, tmp_path, monkeypatch):
 
 
 @contextmanager
-def soon(seconds=5.0):
+def soon(seconds=15.0):
     """Fails a block that takes longer; one that only computes is ended."""
 
     def over(*_):
@@ -137,7 +137,7 @@ def fails(hostile, good, pull, cache, tmp_path, caplog):
             for one in resolve(top, repository.read).layers:
                 repository.read(one, one.size)
 
-    def made(error, text, within=5.0, **how):
+    def made(error, text, within=15.0, **how):
         with soon(within):
             kind, said = error_of(lambda: pull(**how), caplog)
         assert issubclass(kind, error), (kind, said)
@@ -503,7 +503,7 @@ def test_layers_that_are_of_no_use(hostile, fails, layers, text):
 )
 def test_layers_that_take_time(hostile, fails, layer):
     hostile.hold(forged(layer))
-    fails(InvalidObject, "layer", within=1.0)
+    fails(InvalidObject, "layer", within=PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -604,7 +604,7 @@ def test_token_servers_that_make_no_sense(hostile, fails, realm):
 
 def test_a_long_challenge(hostile, fails):
     hostile.challenge = "Bearer " + "a" * 20_000
-    fails(Denied, "wants credentials|does not accept", within=1.0, **ALICE)
+    fails(Denied, "wants credentials|does not accept", within=PATIENCE, **ALICE)
 
 
 @pytest.mark.parametrize(
