@@ -94,21 +94,22 @@ def build(context: click.Context, /, **values: Any) -> None:
     from bpfman_core.image.signing.check import BUILT_HERE
 
     reference = Reference.parse(values["tag"])
-    image = _contents(context, values).image()
-    directory, notes = settings(context).cache, {VERDICT: BUILT_HERE}
+    place, notes = Cache(settings(context).cache), {VERDICT: BUILT_HERE}
     if values["to"] is not None:
-        directory, notes = _layout(values["to"]), {}
+        place, notes = Cache(_directory(values["to"])), {}
+        place.check_usable()
     with shown(f"Building {reference}"):
+        image = _contents(context, values).image()
         built = assemble(image)
     if values["pushing"]:
         read: Read = lambda one, _: built.blobs[one.digest]  # noqa: E731
         _upload(context, built.top, read, reference, values["registry_auth"])
     if values["to"] is not None or not values["pushing"]:
-        Cache(directory).put(reference, built.top, built.blobs, signing=notes)
+        place.put(reference, built.top, built.blobs, signing=notes)
     render_images.built(str(reference), image, built.top.digest, values["output"])
 
 
-def _layout(text: str) -> Path:
+def _directory(text: str) -> Path:
     if not text.startswith("oci:"):
         raise click.UsageError("--to takes oci: and a directory")
     return Path(text.removeprefix("oci:")).absolute()
@@ -127,8 +128,8 @@ def push(
     bpfman image push quay.io/you/xdp_pass:1 registry.example/xdp_pass:1
     """
     from bpfman_core.image.cache import Cache
+    from bpfman_core.image.layout_url import LAYOUT, open_layout
     from bpfman_core.image.reference import Reference
-    from bpfman_core.image.source import LAYOUT, open_layout
 
     if url.startswith(LAYOUT):
         if destination is None:
@@ -146,7 +147,7 @@ def push(
 def _upload(
     context: click.Context, top: Descriptor, read: Read, place: Reference, secret: str | None
 ) -> None:
-    from bpfman_core.image.pull import open_repository
+    from bpfman_core.image.places import open_repository
     from bpfman_core.image.push import push as send
 
     if place.digest is not None:
@@ -163,12 +164,20 @@ def _upload(
 def generate_build_args(context: click.Context, /, **values: Any) -> None:
     """Print build arguments for Containerfile.bytecode, one NAME=VALUE a line.
 
-    With several objects they are for Containerfile.bytecode.multi.arch.
+    With several objects they are for Containerfile.bytecode.multi.arch. The directory that you are
+    in is to be the context of the build.
     """
     found = _contents(context, values)
     for architecture, path in found.paths.items():
         end = _ENDS[BYTE_ORDERS.get(architecture, sys.byteorder)]
         name = "BYTECODE_FILE" if found.alone else f"BC_{architecture}_{end}".upper()
-        click.echo(f"{name}={path}")
+        click.echo(f"{name}={_within_context(path)}")
     for name, table in (("PROGRAMS", found.programs), ("MAPS", found.maps)):
         click.echo(f"{name}={json.dumps(table, separators=(',', ':'))}")
+
+
+def _within_context(path: Path) -> Path:
+    """COPY takes files of the context only, and names them from there."""
+    here = Path.cwd()
+    whole = here / path
+    return whole.relative_to(here) if whole.is_relative_to(here) else path

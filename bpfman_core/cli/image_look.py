@@ -34,9 +34,9 @@ def inspect(
     from bpfman_core.cli import render_images
     from bpfman_core.image.locate import locate
 
-    cached = pull_policy != PullPolicy.ALWAYS.value
+    policy = PullPolicy(pull_policy)
     with shown(f"Looking at {url}"):
-        found = locate(url, settings(context), credentials(registry_auth), cached=cached)
+        found = locate(url, settings(context), credentials(registry_auth), policy)
         manifests = list(found.manifests())
     render_images.contents(url, found, manifests, output)
 
@@ -76,12 +76,11 @@ def verify(
     """
     from dataclasses import replace
 
-    from bpfman_core.image.locate import locate
-    from bpfman_core.image.signing import check
+    from bpfman_core.image import locate
     from bpfman_core.image.tables import signing_policy
 
-    where = settings(context)
-    policy = where.signing
+    configured = settings(context)
+    policy = configured.signing
     if keys or any(identity.values()) or trusted_root is not None:
         policy = signing_policy(
             {
@@ -92,8 +91,8 @@ def verify(
         )
     if not policy.judges:
         raise click.UsageError("name a --key or a certificate's identity to verify it by")
-    policy = replace(policy, enabled=True, allow_unsigned=False)
     with shown(f"Verifying {url}"):
-        found = locate(url, where, credentials(registry_auth), cached=False)
-        verdict = check.verdict([found.repository], found.top.digest, policy)
-    click.echo(f"{url}@{found.top.digest}: {verdict}")
+        digest, by = locate.verify(
+            url, replace(configured, signing=policy), credentials(registry_auth)
+        )
+    click.echo(f"{url}@{digest}: verified: {by}")

@@ -6,16 +6,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bpfman_core.errors import InvalidObject, NotFound
+from bpfman_core.errors import BpfmanError, InvalidObject, NotFound, Unreachable
+from bpfman_core.image import seed
 from bpfman_core.image.cache import Cache
 from bpfman_core.image.descriptor import DOCUMENT_LIMIT, INDEXES, Descriptor, document
+from bpfman_core.image.layout_url import LAYOUT, open_layout
 from bpfman_core.image.manifest import Manifest, descriptors, read_manifest
-from bpfman_core.image.pull import open_repository
+from bpfman_core.image.places import Found, Search
 from bpfman_core.image.reference import Reference
 from bpfman_core.image.remote.credentials import Credentials
 from bpfman_core.image.repository import Repository
 from bpfman_core.image.settings import ImageSettings
-from bpfman_core.image.source import LAYOUT, open_layout
+from bpfman_core.image.signing import check
+from bpfman_core.model import PullPolicy
 
 
 @dataclass(frozen=True)
@@ -39,24 +42,63 @@ class Located:
 
 
 def locate(
-    url: str, settings: ImageSettings, credentials: Credentials | None, *, cached: bool
+    url: str, settings: ImageSettings, credentials: Credentials | None, policy: PullPolicy
 ) -> Located:
-    """An image of a layout, of the cache if it may be `cached`, or of its registry.
+    """An image where a load by the same policy would take it from. Raises what `source.find` does.
 
-    Raises what `source.find` does.
+    It is judged by nobody.
     """
     if url.startswith(LAYOUT):
-        repository, top = open_layout(url)
-        return Located(top, f"layout:{repository.layout.directory}", repository)
-    reference = Reference.parse(url)
-    if cached:
-        cache = Cache(settings.cache)
-        with suppress(InvalidObject):
-            top_here = cache.find(reference)
-            if top_here is not None:
-                return Located(top_here, f"cache:{cache.directory}", cache.repository(reference))
-    remote = open_repository(reference, settings, credentials=credentials)
-    found = remote.resolve(reference.digest or reference.tag or "latest")
-    if found is None:
-        raise NotFound(f"{reference.registry} has no image {reference}")
-    return Located(found, f"registry:{reference.registry}", remote)
+        return _of_layout(url)
+    search = Search(Reference.parse(url), credentials, settings)
+    if policy is PullPolicy.ALWAYS:
+        return search.nearest(_at)
+    cached = _cached(search)
+    if cached is not None:
+        return cached
+    absent: BpfmanError = NotFound(f"{search.reference} is not here")
+    if policy is not PullPolicy.NEVER:
+        try:
+            return search.nearest(_at)
+        except Unreachable as error:
+            absent = error
+    seeded = seed.find(search.reference, settings)
+    if seeded is None:
+        raise absent
+    return Located(seeded.top, seeded.source, seeded.repository)
+
+
+def verify(url: str, settings: ImageSettings, credentials: Credentials | None) -> tuple[str, str]:
+    """The digest of an image, and by whom of those whom `settings.signing` trusts it is signed.
+
+    It is looked for where it is published: in a layout, else at the registry or its mirrors. Raises
+    Untrusted where nobody of them has signed it, and what `source.find` does.
+    """
+    if url.startswith(LAYOUT):
+        here = _of_layout(url)
+        by = check.verify([here.repository], here.top.digest, settings.signing)
+        return here.top.digest, by
+
+    def attempt(found: Found) -> tuple[str, str]:
+        by = check.verify(found.signed_at(), found.top.digest, settings.signing)
+        return found.top.digest, by
+
+    return Search(Reference.parse(url), credentials, settings).nearest(attempt)
+
+
+def _of_layout(url: str) -> Located:
+    repository, top = open_layout(url)
+    return Located(top, f"layout:{repository.layout.directory}", repository)
+
+
+def _cached(search: Search) -> Located | None:
+    cache = Cache(search.settings.cache)
+    with suppress(BpfmanError):
+        top = cache.find(search.reference)
+        if top is not None:
+            return Located(top, f"cache:{cache.directory}", cache.repository(search.reference))
+    return None
+
+
+def _at(found: Found) -> Located:
+    return Located(found.top, f"registry:{found.place.registry}", found.repository)

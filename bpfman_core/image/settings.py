@@ -54,13 +54,13 @@ class ImageSettings:
         settings = self.registries.get(registry, RegistrySettings())
         plain = settings.insecure
         if plain is None:
-            plain = settings.ca is None and _is_loopback(registry)
+            plain = settings.ca is None and is_loopback(host_of(registry))
         host = _HUB_HOST if registry == _HUB else registry
         return Endpoint(registry, host, plain, settings)
 
 
-def _is_loopback(registry: str) -> bool:
-    host = host_of(registry)
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name or address."""
     if host == "localhost":
         return True
     try:

@@ -6,42 +6,31 @@
 | IfNotPresent | first | then     | then                                 |
 | Never        | first |          | then                                 |
 
-`oci:/path[:name][@digest]` names an image of a layout itself.
+An image of a layout is named by itself (`layout_url`).
 """
 
 from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from pathlib import Path
 
 from bpfman_core.api import ImageSource
-from bpfman_core.errors import (
-    BpfmanError,
-    InvalidObject,
-    InvalidRequest,
-    NotFound,
-    Unreachable,
-    Untrusted,
-)
-from bpfman_core.image import pull
+from bpfman_core.errors import BpfmanError, NotFound, Unreachable, Untrusted
+from bpfman_core.image import pull, seed
 from bpfman_core.image.bytecode import Bytecode, FetchedImage, extract
 from bpfman_core.image.cache import POLICY, VERDICT, Cache
 from bpfman_core.image.descriptor import Descriptor
-from bpfman_core.image.layout import REFERENCE, Layout, LayoutRepository
-from bpfman_core.image.reference import Reference, is_digest
+from bpfman_core.image.layout_url import LAYOUT, open_layout
+from bpfman_core.image.places import Search
+from bpfman_core.image.reference import Reference
 from bpfman_core.image.remote.credentials import Credentials
+from bpfman_core.image.repository import Repository
 from bpfman_core.image.settings import ImageSettings
 from bpfman_core.image.signing import check
 from bpfman_core.image.signing.policy import SigningPolicy
 from bpfman_core.model import PullPolicy
 
 _log = logging.getLogger(__name__)
-
-LAYOUT = "oci:"
-"""How a URL begins that names a layout."""
-
-_SHIPPED = Path(__file__).with_name("seeds")
 
 
 def find(image: ImageSource, settings: ImageSettings, *, must_keep: bool = False) -> Bytecode:
@@ -51,42 +40,55 @@ def find(image: ImageSource, settings: ImageSettings, *, must_keep: bool = False
     Untrusted for one that the signing policy refuses, RegistryError, Denied.
     """
     if image.url.startswith(LAYOUT):
-        return extract(_named(image.url, settings))
-    reference = Reference.parse(image.url)
-    fetched = None
-    if image.pull_policy is not PullPolicy.ALWAYS:
-        fetched = _cached(reference, image.pull_policy, settings)
-    return extract(fetched or _elsewhere(reference, image, settings, must_keep))
+        repository, top = open_layout(image.url)
+        source = f"layout:{repository.layout.directory}"
+        return extract(_judged(repository, top, source, settings.signing))
+    search = Search(Reference.parse(image.url), _credentials(image), settings)
+    if image.pull_policy is PullPolicy.ALWAYS:
+        return extract(pull.pull(search, must_keep=must_keep))
+    return extract(_nearest(search, image.pull_policy, must_keep))
 
 
-def _elsewhere(
-    reference: Reference, image: ImageSource, settings: ImageSettings, must_keep: bool
-) -> FetchedImage:
-    """An image that is not in the cache, or shall not come from there."""
+def _nearest(search: Search, policy: PullPolicy, must_keep: bool) -> FetchedImage:
+    """By the policies that are content with what is here."""
+    refused: Untrusted | None = None
     unreachable: Unreachable | None = None
-    if image.pull_policy is not PullPolicy.NEVER and not settings.offline:
+    try:
+        cached = _cached(search.reference, search.settings)
+        if cached is not None:
+            return cached
+    except Untrusted as error:  # it may have been signed since
+        refused = error
+    if policy is not PullPolicy.NEVER:
         try:
-            return pull.Pull(reference, _credentials(image), settings).run(must_keep=must_keep)
+            return pull.pull(search, must_keep=must_keep)
         except Unreachable as error:
             unreachable = error
-    if image.pull_policy is not PullPolicy.ALWAYS:
-        seeded = _seeded(reference, settings)
-        if seeded is not None:
-            return seeded
-    raise unreachable or _missing(reference, image.pull_policy, settings)
+    seeded = None if refused else seed.find(search.reference, search.settings)
+    if seeded is not None:
+        return _judged(seeded.repository, seeded.top, seeded.source, search.settings.signing)
+    raise refused or _missing(search.reference, unreachable, search.settings)
 
 
-def _missing(reference: Reference, policy: PullPolicy, settings: ImageSettings) -> BpfmanError:
-    """Names the images that are here, for a user who asked for another."""
+def _judged(
+    repository: Repository, top: Descriptor, source: str, policy: SigningPolicy
+) -> FetchedImage:
+    return pull.take(repository, top, source, check.verdict([repository], top.digest, policy))
+
+
+def _missing(
+    reference: Reference, unreachable: Unreachable | None, settings: ImageSettings
+) -> BpfmanError:
+    """Names the images that are here, where no registry was to be asked for another."""
+    error = unreachable or NotFound(f"{reference} is not here")
+    if unreachable is not None and not settings.offline:
+        return error
     names: list[str] = []
-    for layout in (Cache(settings.cache), *_seeds(settings)):
-        with suppress(InvalidObject):
+    for layout in (Cache(settings.cache), *seed.layouts(settings)):
+        with suppress(BpfmanError):
             names += layout.references()
-    hint = f"the images here: {', '.join(dict.fromkeys(names)) or 'none'}"
-    if policy is PullPolicy.NEVER:
-        return NotFound(f"{reference} is not here", hint=hint)
-    return Unreachable(
-        f"{reference} is not here, and no registry is asked: [images] offline = true", hint=hint
+    return type(error)(
+        error.message, hint=f"the images here: {', '.join(dict.fromkeys(names)) or 'none'}"
     )
 
 
@@ -96,13 +98,10 @@ def _credentials(image: ImageSource) -> Credentials | None:
     return Credentials(image.username, image.password or "")
 
 
-def _cached(
-    reference: Reference, policy: PullPolicy, settings: ImageSettings
-) -> FetchedImage | None:
+def _cached(reference: Reference, settings: ImageSettings) -> FetchedImage | None:
     """The image in the cache; one that is damaged there counts as absent.
 
-    So does one that would be refused, for it may have been signed since, and one whose signatures
-    were not looked for when it was pulled; unless no registry may be asked.
+    Raises Untrusted for one that is refused, or whose signatures were not looked for.
     """
     cache = Cache(settings.cache)
     try:
@@ -111,13 +110,11 @@ def _cached(
             return None
         verdict = _verdict_of(cache, reference, top, settings.signing)
         return pull.take(cache.repository(reference), top, f"cache:{cache.directory}", verdict)
-    except InvalidObject as error:
+    except Untrusted:
+        raise
+    except BpfmanError as error:
         _log.warning("the cached copy of %s cannot be used: %s", reference, error)
-    except Untrusted as error:
-        if policy is PullPolicy.NEVER:
-            raise
-        _log.info("%s; asking the registry", error)
-    return None
+        return None
 
 
 def _verdict_of(cache: Cache, reference: Reference, top: Descriptor, policy: SigningPolicy) -> str:
@@ -126,70 +123,12 @@ def _verdict_of(cache: Cache, reference: Reference, top: Descriptor, policy: Sig
     before = notes.get(VERDICT, check.NOT_CHECKED)
     if not policy.enabled:
         return check.NOT_CHECKED
-    if before == check.BUILT_HERE or notes.get(POLICY) == policy.fingerprint():
+    fingerprint = policy.fingerprint()
+    if before == check.BUILT_HERE or notes.get(POLICY) == fingerprint:
         return before
     if before == check.NOT_CHECKED:
         raise Untrusted(f"{reference} was pulled without looking for signatures")
     verdict = check.verdict([cache.repository(reference)], top.digest, policy)
     with suppress(BpfmanError):  # a note only
-        cache.note(reference, pull.signing_notes(policy, verdict))
+        cache.note(top, pull.notes(fingerprint, verdict))
     return verdict
-
-
-def _seeded(reference: Reference, settings: ImageSettings) -> FetchedImage | None:
-    for layout in _seeds(settings):
-        top = layout.find(reference)
-        if top is None:
-            continue
-        _log.warning(
-            "no registry could be asked for %s: using the copy in %s with digest %s",
-            reference,
-            layout.directory,
-            top.digest,
-        )
-        repository = layout.repository(reference)
-        verdict = check.verdict([repository], top.digest, settings.signing)
-        return pull.take(repository, top, f"seed:{layout.directory}", verdict)
-    return None
-
-
-def _seeds(settings: ImageSettings) -> tuple[Layout, ...]:
-    """Those that are configured, then the one that ships; an empty list turns them all off."""
-    if settings.seeds is not None and not settings.seeds:
-        return ()
-    return tuple(Layout(path) for path in (*(settings.seeds or ()), _SHIPPED))
-
-
-def _named(url: str, settings: ImageSettings) -> FetchedImage:
-    repository, top = open_layout(url)
-    verdict = check.verdict([repository], top.digest, settings.signing)
-    return pull.take(repository, top, f"layout:{repository.layout.directory}", verdict)
-
-
-def open_layout(url: str) -> tuple[LayoutRepository, Descriptor]:
-    """The image of a layout that `oci:/path`, with or without a name or a digest, stands for.
-
-    Raises InvalidRequest, NotFound, InvalidObject.
-    """
-    rest = url.removeprefix(LAYOUT)
-    path, at, digest = rest.partition("@")
-    if at and not is_digest(digest):
-        raise InvalidRequest(f"{url}: a digest is sha256: and 64 hexadecimal digits")
-    wanted = digest
-    if not at and not Layout(Path(path)).marker_path.exists():
-        path, _, wanted = path.partition(":")
-    layout = Layout(Path(path))
-    if not layout.directory.is_absolute():
-        raise InvalidRequest(f"{url}: write an absolute path")
-    if not layout.marker_path.exists():
-        raise NotFound(f"{path} is no image layout", hint="write oci:/path or oci:/path:name")
-    repository = layout.repository(None)
-    found = repository.resolve(wanted) if wanted else None
-    entries = layout.entries()
-    if not wanted and len(entries) == 1:
-        found = entries[0]
-    if found is None:
-        held = ", ".join(entry.annotations.get(REFERENCE, entry.digest) for entry in entries)
-        what = f"no image {wanted}" if wanted else "several images"
-        raise NotFound(f"{path} holds {what}", hint=f"it holds: {held or 'none'}")
-    return repository, found

@@ -26,14 +26,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from math import inf
 from pathlib import Path
 
 from bpfman_core.config import Config
 from bpfman_core.errors import InvalidRequest
+from bpfman_core.image.reference import Reference
 from bpfman_core.image.settings import ImageSettings, RegistrySettings
 from bpfman_core.image.signing.policy import Identity, SigningPolicy
 from bpfman_core.model import Json
+
+_LONGEST = 3600  # seconds
 
 
 def image_settings(config: Config, cache: Path) -> ImageSettings:
@@ -48,7 +50,7 @@ def image_settings(config: Config, cache: Path) -> ImageSettings:
 
 def _registry(table: _Table) -> RegistrySettings:
     found = RegistrySettings(
-        mirrors=table.words("mirrors"),
+        mirrors=tuple(_mirror(table.name, text) for text in table.words("mirrors")),
         insecure=table.truth("insecure", None),
         ca=table.word("ca"),
         auth_hosts=table.words("auth_hosts"),
@@ -56,6 +58,14 @@ def _registry(table: _Table) -> RegistrySettings:
     )
     table.finish()
     return found
+
+
+def _mirror(table: str, text: str) -> str:
+    """A registry, or a place in one. Its host must be plain: `x` alone would be docker.io/x."""
+    place = Reference.parse(f"{text}/any")
+    if place.name != f"{text}/any":
+        raise InvalidRequest(f"{table}: the mirror {text!r} names no host", hint="write HOST/PATH")
+    return text
 
 
 def signing_policy(content: Mapping[str, Json]) -> SigningPolicy:
@@ -139,8 +149,11 @@ class _Table:
 
     def seconds(self, key: str, default: float) -> float:
         value = self._left.pop(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
-            raise InvalidRequest(f"{self.name}: {key} is a number of seconds above 0")
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 < value <= _LONGEST:
+            raise InvalidRequest(
+                f"{self.name}: {key} is a number of seconds above 0, at most {_LONGEST}"
+            )
         return float(value)
 
     def finish(self) -> None:

@@ -11,7 +11,7 @@ from bpfman_core.config import load_config
 from bpfman_core.image.build import Built, NewImage, assemble
 from bpfman_core.image.cache import Cache
 from bpfman_core.image.manifest import host_platform
-from bpfman_core.image.pull import open_repository
+from bpfman_core.image.places import open_repository
 from bpfman_core.image.push import push
 from bpfman_core.image.reference import Reference
 from bpfman_core.image.remote.credentials import Credentials

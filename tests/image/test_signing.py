@@ -15,7 +15,7 @@ import pytest
 from bpfman_core.api import ImageSource
 from bpfman_core.errors import InvalidRequest, RegistryError, Untrusted
 from bpfman_core.image.layout import REFERENCE, Layout
-from bpfman_core.image.pull import open_repository
+from bpfman_core.image.places import open_repository
 from bpfman_core.image.push import push
 from bpfman_core.image.reference import Reference
 from bpfman_core.image.signing import simple

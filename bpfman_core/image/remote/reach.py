@@ -6,7 +6,7 @@ import os
 import socket
 
 from bpfman_core.errors import Unreachable
-from bpfman_core.image.settings import Endpoint, host_of
+from bpfman_core.image.settings import Endpoint, host_of, is_loopback
 
 _PROXIES = ("https_proxy", "http_proxy", "all_proxy")
 _CONNECT = 10.0  # seconds
@@ -15,19 +15,22 @@ _CONNECT = 10.0  # seconds
 def check_reachable(endpoint: Endpoint) -> None:
     """Raise Unreachable where nobody listens at the registry's address, or there is no address.
 
-    Behind a proxy nothing can be said beforehand.
+    Behind a proxy nothing can be said beforehand; this machine itself is behind none.
     """
-    if any(os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXIES):
+    host = host_of(endpoint.host)
+    if not is_loopback(host) and any(
+        os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXIES
+    ):
         return
     _, _, port = endpoint.host.rpartition(":") if _has_port(endpoint.host) else ("", "", "")
-    address = (host_of(endpoint.host), int(port or (80 if endpoint.plain else 443)))
+    address = (host, int(port or (80 if endpoint.plain else 443)))
     try:
         socket.create_connection(address, min(_CONNECT, endpoint.settings.timeout)).close()
     except socket.gaierror as error:
         raise Unreachable(
             f"cannot reach {endpoint.registry}: {address[0]} is an unknown host: {error.strerror}"
         ) from None
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise Unreachable(f"cannot reach {endpoint.registry}: {why}") from None
 

@@ -55,6 +55,8 @@ class SigningPolicy:
 
         Raises InvalidRequest for a file that cannot be read.
         """
+        if not self.enabled:
+            return "off"
         root = self.trusted_root
         rows = [
             _VERSION,

@@ -1,0 +1,57 @@
+"""Seeds: read-only layouts that stand in where no registry can be asked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bpfman_core.errors import BpfmanError
+from bpfman_core.image.descriptor import Descriptor
+from bpfman_core.image.layout import Layout, LayoutRepository
+from bpfman_core.image.reference import Reference
+from bpfman_core.image.settings import ImageSettings
+
+_log = logging.getLogger(__name__)
+
+_SHIPPED = Path(__file__).with_name("seeds")
+
+
+@dataclass(frozen=True)
+class Seed:
+    """An image of a seed."""
+
+    top: Descriptor
+    repository: LayoutRepository
+
+    @property
+    def source(self) -> str:
+        """Where it is, in a word."""
+        return f"seed:{self.repository.layout.directory}"
+
+
+def find(reference: Reference, settings: ImageSettings) -> Seed | None:
+    """The first seed that has the image; which is used is logged. One that is damaged has none."""
+    for layout in layouts(settings):
+        try:
+            top = layout.find(reference)
+        except BpfmanError as error:
+            _log.warning("the seed %s cannot be used: %s", layout.directory, error)
+            continue
+        if top is not None:
+            _log.warning(
+                "no registry could be asked for %s: using the copy in %s with digest %s",
+                reference,
+                layout.directory,
+                top.digest,
+            )
+            return Seed(top, layout.repository(reference))
+    return None
+
+
+def layouts(settings: ImageSettings) -> Iterator[Layout]:
+    """Those that are configured, then the one that ships; an empty list turns them all off."""
+    if settings.seeds is None or settings.seeds:
+        yield from map(Layout, settings.seeds or ())
+        yield Layout(_SHIPPED)
