@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 class Bytecode:
     """An ELF object and where it came from.
 
-    Of an image also the program to take where the user names none, and the type words that its
-    labels have for its functions.
+    Of an image also the program to take where the user names none, and the types that its labels
+    have for functions and maps.
     """
 
     data: bytes
     origin: Origin
     function: str | None = None
     types: Mapping[str, str] = field(default_factory=dict)
+    maps: Mapping[str, str] = field(default_factory=dict)
 
 
 def fetch(source: FileSource | ImageSource, settings: Callable[[], ImageSettings]) -> Bytecode:
@@ -43,7 +44,7 @@ def fetch(source: FileSource | ImageSource, settings: Callable[[], ImageSettings
     origin = ImageOrigin(
         source.url, source.pull_policy, found.digest, found.source, found.signature
     )
-    return Bytecode(found.data, origin, found.function, found.functions)
+    return Bytecode(found.data, origin, found.function, found.functions, found.maps)
 
 
 def _for_another(path: Path) -> bytes:
@@ -55,13 +56,14 @@ def _for_another(path: Path) -> bytes:
 
 def read(path: Path) -> bytes:
     """The bytes of a file, within bounds. Raises InvalidRequest, InvalidObject."""
-    from bpfman_core.image.bytecode import OBJECT_LIMIT
+    from bpfman_core.image.layers import OBJECT_LIMIT
 
     try:
         with open(path, "rb") as file:
             data = file.read(OBJECT_LIMIT + 1)
-    except OSError as error:
-        raise InvalidRequest(f"cannot read {path}: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # or the path has a zero byte
+        why = getattr(error, "strerror", None) or error
+        raise InvalidRequest(f"cannot read {path}: {why}") from None
     if len(data) > OBJECT_LIMIT:
         raise InvalidObject(f"{path} has more than {OBJECT_LIMIT} bytes, too many for an object")
     return data

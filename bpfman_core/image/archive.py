@@ -3,13 +3,14 @@
 Written for hostile input, for which Python's own modules are not: tarfile may go back in an
 archive for ever (CVE-2025-8194) and fills memory with sparse files, gzip is slow where there are
 many members. Here nothing is written to disk, work and memory are bounded by the sizes given, and
-of all that a tar can hold only regular files count.
+nothing that a member says of itself is acted on.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from bpfman_core.errors import InvalidObject
 
@@ -20,17 +21,36 @@ _BLOCK = 512
 _CHUNK = 64 << 10
 _MANY_MEMBERS = 1000  # of gzip; a layer has one, or one for each file
 _LONGEST_NAME = 4096
-_REGULAR = (b"0", b"\0", b"7")
-_LONG_NAME, _PAX = b"L", b"x"
+_LONG_NAME, _LONG_LINK, _PAX, _GLOBAL_PAX = b"L", b"K", b"x", b"g"
+_KINDS = {
+    **dict.fromkeys((b"0", b"\0", b"7"), "file"),
+    b"1": "hard link",
+    b"2": "symbolic link",
+    b"3": "character device",
+    b"4": "block device",
+    b"5": "directory",
+    b"6": "FIFO",
+    b"S": "sparse file",
+}
 
 
-def unpack(layer: bytes, limit: int) -> bytes:
+@dataclass(frozen=True)
+class Member:
+    """`kind` is `file`, or what else it is; `content` is empty if it is cut off."""
+
+    name: str
+    kind: str
+    size: int
+    content: memoryview
+
+
+def unpack(layer: bytes, limit: int) -> bytes | bytearray:
     """The tar in a layer, which may be stored without compression; raises InvalidObject.
 
     `limit` is the most bytes that it may have.
     """
     if not layer.startswith(_GZIP) and layer[_MAGIC] == b"ustar":
-        data = layer
+        data: bytes | bytearray = layer
     elif layer.startswith(_ZSTD):
         raise InvalidObject("a layer of the image is packed with zstd; only gzip can be read")
     else:
@@ -40,14 +60,11 @@ def unpack(layer: bytes, limit: int) -> bytes:
     return data
 
 
-def files(data: bytes) -> Iterator[tuple[str, int, memoryview]]:
-    """The regular files of a tar: name, size and content, which is empty if it is cut off.
-
-    Raises InvalidObject.
-    """
+def members(data: bytes | bytearray) -> Iterator[Member]:
+    """What a tar holds, in its order. Raises InvalidObject."""
     view, at, long_name = memoryview(data), 0, ""
     while at + _BLOCK <= len(data):
-        header = data[at : at + _BLOCK]
+        header = bytes(view[at : at + _BLOCK])
         if not header.strip(b"\0"):
             return
         name, size, kind = _header(header)
@@ -57,15 +74,15 @@ def files(data: bytes) -> Iterator[tuple[str, int, memoryview]]:
             long_name = _text(bytes(content[:_LONGEST_NAME]))
         elif kind == _PAX:
             long_name = _pax_path(bytes(content[: 2 * _LONGEST_NAME])) or long_name
-        else:
-            if kind in _REGULAR:
-                yield long_name or name, size, content if len(content) == size else view[:0]
+        elif kind not in (_LONG_LINK, _GLOBAL_PAX):
+            whole = content if len(content) == size else view[:0]
+            yield Member(long_name or name, _KINDS.get(kind, "special file"), size, whole)
             long_name = ""
     if at != len(data) and at + _BLOCK > len(data):
         raise _unreadable("it is cut short")
 
 
-def _gunzip(layer: bytes, limit: int) -> bytes:
+def _gunzip(layer: bytes, limit: int) -> bytearray:
     found, at = bytearray(), 0
     for _ in range(_MANY_MEMBERS):
         inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -80,8 +97,8 @@ def _gunzip(layer: bytes, limit: int) -> bytes:
             at += len(piece) - len(inflate.unconsumed_tail) - len(inflate.unused_data)
             if len(found) > limit:
                 raise InvalidObject("the image's layers unpack to more bytes than are allowed")
-        if at == len(layer):
-            return bytes(found)
+        if at == len(layer) or (layer[at] == 0 and not layer[at:].strip(b"\0")):  # padding
+            return found
     raise _unreadable(f"it is in more than {_MANY_MEMBERS} pieces")
 
 

@@ -1,18 +1,14 @@
-"""Finds the BPF object in an image's layers, and says by its labels what it holds.
-
-Layers are unpacked in memory and within bounds; nothing of them is written to disk.
-"""
+"""The BPF object of an image, and what the image's labels promise of it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from bpfman_core import elf
 from bpfman_core.errors import InvalidObject
-from bpfman_core.image.archive import files, unpack
+from bpfman_core.image.layers import only_object
 
 PROGRAMS = "io.ebpf.programs"
 MAPS = "io.ebpf.maps"
@@ -20,12 +16,6 @@ PROGRAM_TYPE = "io.ebpf.program_type"
 PROGRAM_NAME = "io.ebpf.program_name"
 FUNCTION = "io.ebpf.bpf_function_name"
 FILENAME = "io.ebpf.filename"
-
-OBJECT_LIMIT = 16 << 20
-"""The most bytes that an object may have."""
-
-UNPACKED_LIMIT = 64 << 20
-"""The most bytes that all layers may have, unpacked."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +37,8 @@ class FetchedImage:
 class Bytecode:
     """An object out of an image.
 
-    `functions` maps its functions to their program types as the labels have it; `function` is
-    the one to load where the user names none.
+    `functions` are its functions and their program types, `maps` its maps and their types, as the
+    labels have it; `function` is the one to load where the user names none.
     """
 
     data: bytes
@@ -57,6 +47,7 @@ class Bytecode:
     signature: str
     function: str | None
     functions: Mapping[str, str]
+    maps: Mapping[str, str]
 
 
 def extract(image: FetchedImage) -> Bytecode:
@@ -67,8 +58,10 @@ def extract(image: FetchedImage) -> Bytecode:
     )
     data = only_object(image.layers, image.labels.get(FILENAME, ""))
     named = {*functions, *([function] if function else [])}
-    _check_promises(elf.parse(data), named, maps_of(image.labels))
-    return Bytecode(data, image.digest, image.source, image.signature, function, functions)
+    maps = maps_of(image.labels)
+    _check_promises(elf.parse(data), named, maps)
+    about = (image.digest, image.source, image.signature)
+    return Bytecode(data, *about, function, functions, maps)
 
 
 def functions_of(labels: Mapping[str, str]) -> dict[str, str]:
@@ -104,36 +97,3 @@ def _check_promise(what: str, promised: Iterable[str], there: set[str]) -> None:
         if name not in there:
             held = ", ".join(sorted(there)) or "none"
             raise InvalidObject(f"the image's labels name a {what} {name!r}; it holds: {held}")
-
-
-def only_object(layers: Iterable[bytes], filename: str) -> bytes:
-    """The one BPF object in packed layers; `filename` decides among several. Raises InvalidObject.
-
-    Objects have that name, or end in `.o`; a later layer's takes the place of an earlier one's.
-    """
-    objects: dict[str, bytes] = {}
-    wanted, left = PurePosixPath(filename).name, UNPACKED_LIMIT
-    for layer in layers:
-        unpacked = unpack(layer, left)
-        left -= len(unpacked)
-        objects |= _objects(unpacked, wanted)
-    if wanted in objects:
-        return objects[wanted]
-    if len(objects) != 1:
-        held = ", ".join(sorted(objects)) or "none"
-        raise InvalidObject(f"the image should hold one BPF object; it holds {held}")
-    return next(iter(objects.values()))
-
-
-def _objects(data: bytes, wanted: str) -> dict[str, bytes]:
-    """The regular files that are called `wanted`, or end in `.o`, by their base name."""
-    found = {}
-    for path, size, content in files(data):
-        name = PurePosixPath(path).name
-        if name == wanted or name.endswith(".o"):
-            if size > OBJECT_LIMIT:
-                raise InvalidObject(
-                    f"{name} has {size} bytes, more than the {OBJECT_LIMIT} allowed"
-                )
-            found[name] = bytes(content)
-    return found

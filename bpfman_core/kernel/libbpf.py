@@ -102,6 +102,14 @@ def map_type_name(kind: int) -> str:
     return words.replace("percpu", "per_cpu").replace("ringbuf", "ring_buf")
 
 
+def map_type_names() -> Iterator[str]:
+    """The names of all map types that this libbpf knows."""
+    kind = 1
+    while library().libbpf_bpf_map_type_str(kind):
+        yield map_type_name(kind)
+        kind += 1
+
+
 def message(code: int) -> str:
     """What an error code means; libbpf has codes of its own from 4000 on."""
     text = ctypes.create_string_buffer(256)

@@ -15,6 +15,7 @@ from bpfman_core.globals import writes
 from bpfman_core.kernel import libbpf, objects, pins, programs
 from bpfman_core.kernel.fd import Fd
 from bpfman_core.kernel.objects import LoadedObject, ObjectProgram
+from bpfman_core.manager import labels
 from bpfman_core.manager.attach import attach
 from bpfman_core.manager.context import Context
 from bpfman_core.manager.unload import unload
@@ -41,6 +42,7 @@ def load(context: Context, request: LoadRequest, bytecode: Bytecode) -> tuple[Pr
     parsed = elf.parse(bytecode.data)
     chosen = [_choose(context, wanted, parsed, bytecode) for wanted in request.programs]
     _refuse_twins(chosen)
+    labels.check_maps(bytecode)
     owner = _owner(context, request.map_owner_id)
     with (
         Plan() as plan,
@@ -81,21 +83,8 @@ def _choose(
             f"{programs.kind_name(kind)} programs; it cannot be loaded as {wanted.type}",
             hint=f"load it as {' or '.join(sorted(fitting))}" if fitting else None,
         )
-    _check_label(context, bound, function, bytecode.types.get(function.name))
+    labels.check_type(context.registry, bound, function.name, bytecode.types)
     return _Chosen(function, bound, options)
-
-
-def _check_label(
-    context: Context, bound: BoundType, function: elf.Function, label: str | None
-) -> None:
-    """What an image says of a program must not contradict what it is to be loaded as."""
-    labelled = None if label is None else context.registry.types.get(label)
-    if labelled is not None and labelled.type.kind != bound.type.kind:
-        raise InvalidRequest(
-            f"the image says that program {function.name!r} is of type {label}; it cannot be "
-            f"loaded as {bound.type.word}",
-            hint=f"load it as {label}",
-        )
 
 
 def _refuse_twins(chosen: Sequence[_Chosen]) -> None:

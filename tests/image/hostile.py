@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import struct
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -196,6 +198,19 @@ def forged(*layers: bytes, labels: object = None, config: object = None, **field
     built = document_only(value, MANIFEST)
     blobs = dict(zip((row.digest for row in rows), layers, strict=True))
     return Built(built.top, {**built.blobs, **blobs, pointed.digest: inner})
+
+
+def tar_layer(*members) -> bytes:
+    """A packed layer of members: name, content and, unless regular, the type."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content, *kind in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            if kind:
+                member.type, member.linkname = kind[0], "/etc/passwd"
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 def document_only(value: object, kind: str) -> Built:
