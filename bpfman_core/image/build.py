@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bpfman_core.errors import Conflict
 from bpfman_core.image import bytecode
 from bpfman_core.image.descriptor import CONFIG, INDEX, LAYER, MANIFEST, Descriptor, digest_of
 from bpfman_core.image.layout import REFERENCE, Layout
@@ -79,7 +78,8 @@ def write(directory: Path, images: Mapping[str, NewImage]) -> dict[str, str]:
     Nothing else is left in it. Raises Conflict where it holds something that is no layout.
     """
     layout = Layout(directory)
-    _clear(layout)
+    layout.check_usable()
+    shutil.rmtree(directory, ignore_errors=True)
     layout.blobs.mkdir(parents=True)
     layout.marker_path.write_bytes(_compact({"imageLayoutVersion": "1.0.0"}))
     tops: dict[str, Descriptor] = {}
@@ -128,14 +128,6 @@ def _add(blobs: dict[str, bytes], media_type: str, data: bytes) -> Descriptor:
     descriptor = Descriptor.of(media_type, data)
     blobs[descriptor.digest] = data
     return descriptor
-
-
-def _clear(layout: Layout) -> None:
-    directory = layout.directory
-    if directory.exists() and any(directory.iterdir()) and not layout.marker_path.exists():
-        raise Conflict(f"{directory} is no image layout and not empty", hint="name another")
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
 
 
 def _tar(filename: str, data: bytes) -> bytes:

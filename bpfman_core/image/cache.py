@@ -9,6 +9,8 @@ again as it is read.
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,8 +26,11 @@ from bpfman_core.image.descriptor import (
     Descriptor,
     document,
 )
-from bpfman_core.image.layout import REFERENCE, Layout
+from bpfman_core.image.layout import REFERENCE, Layout, reference_of
 from bpfman_core.image.reference import Reference
+
+_ABOUT = re.compile("sha256-([0-9a-f]{64})")
+"""How the tags begin of what is about an image: `repository.signature_tag`, `fallback_tag`."""
 
 PULLED = "io.bpfman.pulled"
 POLICY = "io.bpfman.signing.policy"
@@ -56,21 +61,22 @@ class Cache(Layout):
         for tag, descriptor in (beside or {}).items():
             name = Reference(reference.registry, reference.repository, tag)
             new.append(replace(descriptor, annotations={REFERENCE: str(name)}))
-        names = {entry.annotations[REFERENCE] for entry in new}
+        names = {_name(entry) for entry in new}
         with self._writing():
             for digest, data in blobs.items():
                 self._write(self.blob_path(digest), data)
-            kept = [entry for entry in self._usable() if entry.annotations[REFERENCE] not in names]
+            kept = [entry for entry in self._rows() if _name(entry) not in names]
             self._write_index([*kept, *new])
 
-    def note(self, reference: Reference, signing: Mapping[str, str]) -> None:
-        """Replace annotations of an image's entry, if it is still there."""
+    def note(self, top: Descriptor, signing: Mapping[str, str]) -> None:
+        """Replace annotations of an entry, if the same image is still there under its name."""
+        same = (_name(top), top.digest)
         with self._writing():
             self._write_index(
                 replace(entry, annotations={**entry.annotations, **signing})
-                if entry.annotations[REFERENCE] == str(reference)
+                if (_name(entry), entry.digest) == same
                 else entry
-                for entry in self._usable()
+                for entry in self._rows()
             )
 
     def get(self, reference: Reference) -> Descriptor:
@@ -83,35 +89,27 @@ class Cache(Layout):
     def remove(self, reference: Reference) -> None:
         """Remove an image, what is about it, and the blobs that no other needs. Raises NotFound."""
         with self._writing():
-            entries = self._usable()
-            gone = [entry for entry in entries if entry.annotations[REFERENCE] == str(reference)]
-            if not gone:
+            rows = self._rows()
+            left = [entry for entry in rows if _name(entry) != str(reference)]
+            if len(left) == len(rows):
                 raise NotFound(
                     f"there is no image {reference} in the cache", hint="see `bpfman image list`"
                 )
-            kept = [entry for entry in entries if entry not in gone]
-            if all(entry.digest != gone[0].digest for entry in kept):
-                about = gone[0].digest.replace(":", "-")
-                kept = [e for e in kept if not _tag(e).startswith(about)]
-            self._write_index(kept)
-            self._collect(kept)
+            self._keep(left)
 
     def prune(self, *, everything: bool = False) -> int:
-        """Remove the blobs that no image needs, or all images; gives the bytes that were freed."""
+        """Remove what no image needs, or all images; gives the bytes that were freed."""
         with self._writing():
-            kept = [] if everything else self._usable()
-            self._write_index(kept)
-            return self._collect(kept)
+            return self._keep([] if everything else self._rows())
 
     def images(self) -> tuple[Descriptor, ...]:
         """The entries that are images, not what is about one, by name."""
         entries = [entry for entry in self.entries() if PULLED in entry.annotations]
-        return tuple(sorted(entries, key=lambda entry: entry.annotations[REFERENCE]))
+        return tuple(sorted(entries, key=_name))
 
     def size(self, top: Descriptor) -> int:
         """The bytes of the blobs of an image that are here."""
-        reached = self._reachable([top])
-        return sum(self.blob_path(digest).stat().st_size for digest in reached)
+        return sum(_size(self.blob_path(digest)) for digest in self._reachable([top]))
 
     # ---- under the lock
 
@@ -141,29 +139,43 @@ class Cache(Layout):
     def _incoming(self) -> Path:
         return self.directory / "incoming"
 
-    def _usable(self) -> list[Descriptor]:
-        """The entries; an index that is damaged has none."""
+    def _rows(self) -> list[Descriptor]:
+        """The entries; an index that is damaged has none, but one that cannot be read is an error.
+
+        Else whatever hinders reading for a moment would cost the index.
+        """
         try:
-            return [entry for entry in self.entries() if REFERENCE in entry.annotations]
+            return list(self.entries())
         except InvalidObject:
             return []
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def _write(self, path: Path, data: bytes, *, durably: bool = False) -> None:
+        """Put a file in place; `durably` so that no loss of power leaves it empty."""
         draft = self._incoming / path.name
         draft.write_bytes(data)
+        if durably:
+            with open(draft, "rb") as written:
+                os.fsync(written)
         draft.rename(path)
+
+    def _keep(self, entries: list[Descriptor]) -> int:
+        """Keep these, but for what is about images that are not among them."""
+        images = {(one.name, e.digest) for e in entries if (one := reference_of(e))}
+        kept = [e for e in entries if (about := _subject(e)) is None or about in images]
+        self._write_index(kept)
+        return self._collect(kept)
 
     def _write_index(self, entries: Iterable[Descriptor]) -> None:
         rows = [entry.as_json() for entry in entries]
         value = {"schemaVersion": 2, "mediaType": INDEX, "manifests": rows}
-        self._write(self.index_path, json.dumps(value).encode())
+        self._write(self.index_path, json.dumps(value).encode(), durably=True)
 
     def _collect(self, kept: Iterable[Descriptor]) -> int:
         needed = {self.blob_path(digest).name for digest in self._reachable(kept)}
         freed = 0
         for path in self.blobs.iterdir():
             if path.name not in needed:
-                freed += path.stat().st_size
+                freed += _size(path)
                 path.unlink()
         return freed
 
@@ -187,9 +199,26 @@ def _children(layout: Layout, parent: Descriptor) -> list[Descriptor]:
         rows = [*value.get("manifests", ()), *value.get("layers", ())]
         rows += [value["config"]] if "config" in value else []
         return [Descriptor.parse(row) for row in rows]
-    except (InvalidObject, TypeError):
+    except (BpfmanError, TypeError):
         return []  # damaged: pulled anew when it is asked for
 
 
-def _tag(entry: Descriptor) -> str:
-    return entry.annotations[REFERENCE].rpartition(":")[2]
+def _name(entry: Descriptor) -> str:
+    return entry.annotations.get(REFERENCE, "")
+
+
+def _subject(entry: Descriptor) -> tuple[str, str] | None:
+    """The image that an entry is about: its repository and digest; None for one about none."""
+    reference = reference_of(entry)
+    found = _ABOUT.match(reference.tag or "") if reference else None
+    if reference is None or found is None or PULLED in entry.annotations:
+        return None
+    return reference.name, f"sha256:{found[1]}"
+
+
+def _size(path: Path) -> int:
+    """0 where another process has just removed it."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -25,19 +25,25 @@ MANIFESTS = frozenset({MANIFEST, "application/vnd.docker.distribution.manifest.v
 DOCUMENT_LIMIT = 4 << 20
 """The most bytes that an index, a manifest or a config may have."""
 
+_OURS = ("mediaType", "digest", "size", "annotations")
+
 LAYER_LIMIT = 32 << 20
 """The most bytes that a compressed layer may have."""
 
 
 @dataclass(frozen=True)
 class Descriptor:
-    """`size` is in bytes; `platform` is `os/architecture`, or empty where none is given."""
+    """`size` is in bytes; `platform` is `os/architecture`, or empty where none is given.
+
+    `rest` is what else the row had that it was read from: its whole platform, for one.
+    """
 
     media_type: str
     digest: str
     size: int
     platform: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
+    rest: Mapping[str, Json] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, media_type: str, data: bytes) -> Descriptor:
@@ -55,21 +61,27 @@ class Descriptor:
                 value["size"],
                 f"{platform['os']}/{platform['architecture']}" if platform else "",
                 dict(value.get("annotations") or {}),
+                {name: value[name] for name in value if name not in _OURS},
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InvalidObject(f"the image holds a malformed descriptor: {value!r}") from error
-        if not is_digest(found.digest) or type(found.size) is not int or found.size < 0:
+        if not found._makes_sense():
             raise InvalidObject(f"the image holds a malformed descriptor: {value!r}")
         return found
+
+    def _makes_sense(self) -> bool:
+        texts = all(isinstance(text, str) for text in self.annotations.values())
+        return is_digest(self.digest) and type(self.size) is int and self.size >= 0 and texts
 
     def as_json(self) -> dict[str, Json]:
         """The inverse of `parse`."""
         value: dict[str, Json] = {
+            **self.rest,
             "mediaType": self.media_type,
             "digest": self.digest,
             "size": self.size,
         }
-        if self.platform:
+        if self.platform and "platform" not in value:
             system, _, architecture = self.platform.partition("/")
             value["platform"] = {"architecture": architecture, "os": system}
         if self.annotations:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpfman_core.errors import InvalidObject, InvalidRequest
+from bpfman_core.errors import BpfmanError, Conflict, InvalidObject, InvalidRequest
 from bpfman_core.image.descriptor import DOCUMENT_LIMIT, Descriptor, document
 from bpfman_core.image.manifest import descriptors
 from bpfman_core.image.reference import Reference, is_digest
 from bpfman_core.image.repository import fallback_tag
+
+_DAMAGE = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
 
 REFERENCE = "org.opencontainers.image.ref.name"
 """The annotation that names an image of a layout; here, as in skopeo and podman, in full."""
@@ -20,7 +23,10 @@ REFERENCE = "org.opencontainers.image.ref.name"
 
 @dataclass(frozen=True)
 class Layout:
-    """A layout at `directory`. Every method raises InvalidObject where it is damaged."""
+    """A layout at `directory`.
+
+    Every method raises InvalidObject where it is damaged, BpfmanError where it cannot be read.
+    """
 
     directory: Path
 
@@ -39,13 +45,13 @@ class Layout:
 
     def references(self) -> tuple[str, ...]:
         """The full names of the images it holds."""
-        named = (_reference(entry) for entry in self.entries())
+        named = (reference_of(entry) for entry in self.entries())
         return tuple(str(reference) for reference in named if reference is not None)
 
     def find(self, wanted: Reference) -> Descriptor | None:
         """The index or manifest of that name; a digest in the name decides over its tag."""
         for entry in self.entries():
-            reference = _reference(entry)
+            reference = reference_of(entry)
             if reference is None or reference.name != wanted.name:
                 continue
             if wanted.digest == entry.digest if wanted.digest else wanted == reference:
@@ -62,6 +68,19 @@ class Layout:
             raise InvalidObject(f"{path} of an image layout: {error.strerror}") from error
         descriptor.check(data)
         return data
+
+    def check_usable(self) -> None:
+        """Raise Conflict where the directory holds something that is no layout."""
+        try:
+            held = os.listdir(self.directory)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise Conflict(f"{self.directory} is no image layout: {error.strerror}") from error
+        if held and not self.marker_path.exists():
+            raise Conflict(
+                f"{self.directory} is no image layout and not empty", hint="name another"
+            )
 
     def repository(self, of: Reference | None) -> LayoutRepository:
         """The images of the repository that `of` is in; without one, all that the layout has."""
@@ -118,7 +137,7 @@ class LayoutRepository:
 
 
 def _bytes_of(path: Path, limit: int) -> bytes:
-    """The first `limit` bytes of a file. Raises FileNotFoundError, InvalidObject."""
+    """The first `limit` bytes of a file. Raises FileNotFoundError, InvalidObject, BpfmanError."""
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -127,11 +146,12 @@ def _bytes_of(path: Path, limit: int) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise InvalidObject(f"{path} of an image layout: {error.strerror}") from error
+        kind = InvalidObject if error.errno in _DAMAGE else BpfmanError
+        raise kind(f"{path} of an image layout: {error.strerror}") from error
 
 
-def _reference(entry: Descriptor) -> Reference | None:
-    """Its full name; what has none can be asked for by nobody."""
+def reference_of(entry: Descriptor) -> Reference | None:
+    """The full name of an entry; what has none can be asked for by nobody."""
     try:
         return Reference.parse(entry.annotations.get(REFERENCE, ""))
     except InvalidRequest:

@@ -55,6 +55,8 @@ def _documents(top: Descriptor, read: Read) -> Iterator[tuple[Descriptor, bytes]
             f"the image is not here in full: {error.message}",
             hint="of an image for several architectures only this host's part is pulled",
         ) from error
+    if top.media_type not in INDEXES | MANIFESTS:
+        raise InvalidObject(f"{top.digest} is neither an index nor a manifest: {top.media_type!r}")
     yield top, data
     if top.media_type in INDEXES:
         for child in descriptors(document(data), "manifests"):

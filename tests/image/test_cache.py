@@ -39,7 +39,7 @@ def check_whole(cache: Cache) -> list[str]:
     names = []
     for entry in cache.images():
         name = entry.annotations["org.opencontainers.image.ref.name"]
-        cache.note(Reference.parse(name), {"io.bpfman.signing.verdict": "built here"})
+        cache.note(entry, {"io.bpfman.signing.verdict": "built here"})
         settings = _settings(cache)
         find(ImageSource(name, PullPolicy.NEVER), settings)
         names.append(name)
