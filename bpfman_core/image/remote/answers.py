@@ -10,8 +10,8 @@ from typing import Any
 import requests
 import urllib3.exceptions
 
+from bpfman_core import progress
 from bpfman_core.errors import BpfmanError, Denied, InvalidObject, NotFound, RegistryError
-from bpfman_core.image import progress
 from bpfman_core.image.descriptor import document
 from bpfman_core.image.remote.deadline import Deadline
 

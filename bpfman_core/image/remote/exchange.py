@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import logging
 import ssl
 import time
@@ -13,6 +14,7 @@ import requests
 import requests.utils
 import urllib3.exceptions
 
+from bpfman_core import progress
 from bpfman_core.errors import InvalidRequest, RegistryError, Unreachable
 from bpfman_core.image.remote.answers import (
     SLOWEST,
@@ -24,7 +26,7 @@ from bpfman_core.image.remote.answers import (
 )
 from bpfman_core.image.remote.deadline import Deadline
 from bpfman_core.image.remote.urls import follow, origin
-from bpfman_core.image.settings import Endpoint
+from bpfman_core.image.settings import Endpoint, is_loopback
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ class Exchange:
         """
         attempts = 1 if request.data is not None else ATTEMPTS
         for left in reversed(range(attempts)):
+            progress.advance(0)
             pause = _BACKOFF * 2 ** (attempts - 1 - left)
             try:
                 answer = self._follow(request, authorization)
@@ -115,13 +118,13 @@ class Exchange:
                 answer = self._session.request(
                     request.method,
                     request.url,
-                    data=request.data,
+                    data=None if request.data is None else _Upload(request.data),
                     headers=dict(request.headers),
                     stream=True,
                     allow_redirects=False,
                     timeout=(min(_CONNECT, timeout), timeout),
                     verify=self._authorities,
-                    proxies=requests.utils.get_environ_proxies(request.url),
+                    proxies=_proxies(request.url),
                 )
         except requests.exceptions.SSLError as error:
             raise RegistryError(
@@ -138,7 +141,7 @@ class Exchange:
             raise Unreachable(f"cannot reach {name}: {reason(error)}") from error
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             raise RegistryError(f"{name}: {reason(error)}") from error
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a file of authorities, or a proxy's URL
             raise InvalidRequest(f"{name}: {error}") from error
         if self.deadline.passed:  # an answer that was cut within its headers looks whole
             answer.close()
@@ -149,6 +152,23 @@ class Exchange:
         """See `answers.body`."""
         grace = self._endpoint.settings.timeout
         return body(answer, self._endpoint.registry, limit, grace, self.deadline)
+
+
+class _Upload(io.BytesIO):
+    """What is sent, and told of as it goes; requests takes its length beforehand."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        piece = super().read(size)
+        progress.advance(len(piece))
+        return piece
+
+
+def _proxies(url: str) -> dict[str, str]:
+    """None for this machine, as for Go's clients: what is plain there would be so for the proxy."""
+    if is_loopback(origin(url).host.strip("[]")):
+        return {}
+    found: dict[str, str] = requests.utils.get_environ_proxies(url)
+    return found
 
 
 def _nowhere(resp: requests.Response) -> str | None:

@@ -28,7 +28,8 @@ from bpfman_core.image.repository import fallback_tag
 from bpfman_core.image.settings import Endpoint
 
 _NO_API = (400, 404, 405, 406)
-_PAGES = 8
+_PAGES = 16
+_REFERRERS = 256
 
 _ACCEPT = ", ".join(sorted(INDEXES | MANIFESTS))
 
@@ -91,29 +92,36 @@ class RegistryRepository:
 
     def referrers(self, digest: str) -> tuple[Descriptor, ...]:
         """See `Repository.referrers`. A registry may lack the API, which shows in several ways."""
-        path = f"{self._urls.registry}/v2/{self._urls.api_prefix}/referrers/{digest}"
+        what = f"referrers of {digest}"
+        found = self._listed(f"/v2/{self._urls.api_prefix}/referrers/{digest}", what)
+        if found is None:
+            index = self.resolve(fallback_tag(digest))
+            data = b"" if index is None else self.read(index, DOCUMENT_LIMIT)
+            found = descriptors(document(data), "manifests") if data else ()
+        if len(found) > _REFERRERS:
+            raise InvalidObject(f"{self._endpoint.registry} has too many {what}: {len(found)}")
+        return found
+
+    def _listed(self, path: str, what: str) -> tuple[Descriptor, ...] | None:
+        """All pages of a list; None where there is no such list."""
         found: list[Descriptor] = []
+        url = f"{self._endpoint.url}{path}"
         for _ in range(_PAGES):
-            page = self._document(path, f"referrers of {digest}", accept=INDEX, absent=_NO_API)
+            page = self._document(url, what, accept=INDEX, absent=_NO_API)
             if page is None or page.kind != INDEX:
-                break
+                return None
             found += descriptors(document(page.data), "manifests")
-            if not page.next.startswith(f"/v2/{self._urls.api_prefix}/referrers/"):
+            if not page.next:
                 return tuple(found)
-            path = f"{self._urls.registry}{page.next}"
-        if found:
-            return tuple(found)
-        index = self.resolve(fallback_tag(digest))
-        if index is None:
-            return ()
-        return descriptors(document(self.read(index, DOCUMENT_LIMIT)), "manifests")
+            url = self._transport.next_page(url, page.next)
+        raise InvalidObject(f"{self._endpoint.registry} has no end of {what}")
 
     def _document(
-        self, path: str, what: str, *, accept: str = _ACCEPT, absent: Container[int] = (404,)
+        self, place: str, what: str, *, accept: str = _ACCEPT, absent: Container[int] = (404,)
     ) -> _Document | None:
         """An index or a manifest, or None where the answer is one of `absent`."""
         for left in reversed(range(ATTEMPTS)):
-            answer = self._ask("GET", path, headers={"Accept": accept})
+            answer = self._ask("GET", place, headers={"Accept": accept})
             if answer.status_code in absent:
                 answer.close()
                 return None
@@ -201,12 +209,13 @@ class RegistryRepository:
     def _ask(
         self,
         method: str,
-        path: str,
+        place: str,
         *,
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        url = f"{self._transport.prefix}://{path}"
+        """The answer from a URL, or from one without its scheme, as oras's are."""
+        url = place if "://" in place else f"{self._transport.prefix}://{place}"
         return self._transport.do_request(url, method, data=data, headers=headers)
 
 

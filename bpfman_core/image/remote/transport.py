@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 import oras.provider
 import requests
 
-from bpfman_core.errors import BpfmanError, InvalidObject, RegistryError
+from bpfman_core.errors import BpfmanError, Denied, InvalidObject, RegistryError
 from bpfman_core.image.descriptor import document
 from bpfman_core.image.remote import challenge
 from bpfman_core.image.remote.answers import refusal
@@ -84,6 +84,16 @@ class Transport(oras.provider.Registry):  # type: ignore[misc] # oras has no typ
             answer, self._endpoint.registry, what, deadline, known=self._known is not None
         )
 
+    def next_page(self, url: str, link: str) -> str:
+        """Where the `link` on a page at `url` leads. Raises RegistryError if that is elsewhere."""
+        try:
+            there = follow(url, link)
+        except ValueError as error:
+            raise RegistryError(f"{self._endpoint.registry} sends us to {error}") from None
+        if self._is_ours(there):
+            return there
+        raise RegistryError(f"{self._endpoint.registry} sends us to {origin(there)}, another host")
+
     def body(self, answer: requests.Response, limit: int) -> Iterator[bytes]:
         """See `answers.body`."""
         return self._exchange.body(answer, limit)
@@ -115,7 +125,10 @@ class Transport(oras.provider.Registry):  # type: ignore[misc] # oras has no typ
         query = {"scope": f"repository:{self._repository}:{self._actions}"}
         if "service" in way.parameters:
             query["service"] = way.parameters["service"]
-        url = str(requests.Request("GET", realm, params=query).prepare().url)
+        try:
+            url = str(requests.Request("GET", realm, params=query).prepare().url)
+        except requests.exceptions.RequestException as error:
+            raise Denied(f"{self._endpoint.registry} names a token server at {error}") from None
         basic = None if self._known is None else self._known.basic()
         answer = self._exchange.ask(Request("GET", url, None, {}), basic)
         if answer.status_code != 200:

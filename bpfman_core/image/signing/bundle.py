@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bpfman_core.errors import InvalidObject, Untrusted
-from bpfman_core.image.descriptor import DOCUMENT_LIMIT, Descriptor, document
+from bpfman_core.errors import InvalidObject, NotFound, Untrusted
+from bpfman_core.image.descriptor import DOCUMENT_LIMIT, MANIFESTS, Descriptor, document
 from bpfman_core.image.repository import Repository
-from bpfman_core.image.signing.found import LIMIT, MANY, Signature, Unknown
+from bpfman_core.image.signing.found import LIMIT, Signature, Unknown
 from bpfman_core.model import Json
 
 if TYPE_CHECKING:
@@ -55,18 +55,30 @@ def envelope(payload: bytes) -> bytes:
 
 
 def signatures(repository: Repository, digest: str) -> Iterator[Signature]:
-    """Those of the image with this digest. What the index says a referrer is may be wrong."""
-    for referrer in repository.referrers(digest)[:MANY]:
-        manifest = document(repository.read(referrer, DOCUMENT_LIMIT))
-        subject, layers = manifest.get("subject"), manifest.get("layers")
-        if not isinstance(subject, dict) or subject.get("digest") != digest:
-            continue
-        for row in layers if isinstance(layers, list) else ():
-            layer = Descriptor.parse(row)
-            if layer.media_type.startswith(BUNDLE):
-                found = _signature(repository.read(layer, LIMIT))
-                if found is not None:
-                    yield found
+    """Those of the image with this digest. What the index says a referrer is may be wrong.
+
+    A referrer that cannot be read may be a signature: it counts as one that proves nothing.
+    """
+    for referrer in repository.referrers(digest):
+        if referrer.media_type not in MANIFESTS:
+            continue  # bundles are in manifests
+        try:
+            yield from _of(referrer, repository, digest)
+        except (InvalidObject, NotFound) as error:
+            yield Unknown(f"what may be a signature cannot be read: {error.message}")
+
+
+def _of(referrer: Descriptor, repository: Repository, digest: str) -> Iterator[Signature]:
+    manifest = document(repository.read(referrer, DOCUMENT_LIMIT))
+    subject, layers = manifest.get("subject"), manifest.get("layers")
+    if not isinstance(subject, dict) or subject.get("digest") != digest:
+        return
+    for row in layers if isinstance(layers, list) else ():
+        layer = Descriptor.parse(row)
+        if layer.media_type.startswith(BUNDLE):
+            found = _signature(repository.read(layer, LIMIT))
+            if found is not None:
+                yield found
 
 
 def _signature(text: bytes) -> Signature | None:

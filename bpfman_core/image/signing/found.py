@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 LIMIT = 1 << 20
 """The most bytes that one signature may have."""
 
-MANY = 32
-"""The most signatures of one image that are looked at."""
+MANY = 256
+"""The most signatures that an image may have in the old form."""
 
 
 class Signature(Protocol):

@@ -15,14 +15,13 @@ import base64
 import hashlib
 import json
 import struct
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import (
@@ -33,10 +32,10 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
-from bpfman_core.errors import InvalidObject, InvalidRequest, Untrusted
+from bpfman_core.errors import InvalidObject, Untrusted
 from bpfman_core.image.descriptor import document
-from bpfman_core.image.signing.policy import SigningPolicy, read_file
-from bpfman_core.model import Json
+from bpfman_core.image.signing.policy import SigningPolicy
+from bpfman_core.image.signing.trusted_root import TrustedRoot, der
 
 if TYPE_CHECKING:
     from bpfman_core.image.signing.simple import SimpleSignature
@@ -50,31 +49,17 @@ _MALFORMED = (AttributeError, IndexError, InvalidObject, KeyError, TypeError, Va
 
 @dataclass(frozen=True)
 class Certificates:
-    """`rekor` are keys by the hexadecimal hash of themselves, `ct` by the hash's bytes."""
+    """Those of the authorities that a policy's trust root names."""
 
     policy: SigningPolicy
-    authorities: Sequence[x509.Certificate]
-    rekor: Mapping[str, ec.EllipticCurvePublicKey]
-    ct: Mapping[bytes, ec.EllipticCurvePublicKey]
+    root: TrustedRoot
 
     @classmethod
     def of(cls, policy: SigningPolicy) -> Certificates:
         """Read the policy's trust root. Raises Untrusted without one, InvalidRequest."""
         if policy.trusted_root is None or not policy.identities:
             raise Untrusted("a signature is by a certificate, and no identity is trusted")
-        try:
-            root = document(read_file(policy.trusted_root))
-            authorities = [
-                x509.load_der_x509_certificate(base64.b64decode(row["rawBytes"]))
-                for authority in root["certificateAuthorities"]
-                for row in authority["certChain"]["certificates"]
-            ]
-            rekor, ct = _log_keys(root["tlogs"]), _log_keys(root["ctlogs"])
-        except _MALFORMED:
-            raise InvalidRequest(f"signing: {policy.trusted_root} is no trust root") from None
-        by_name = {hashlib.sha256(_der(key)).hexdigest(): key for key in rekor}
-        by_id = {hashlib.sha256(_der(key)).digest(): key for key in ct}
-        return cls(policy, authorities, by_name, by_id)
+        return cls(policy, TrustedRoot.read(policy.trusted_root))
 
     def verify(self, signature: SimpleSignature, raw: bytes) -> str:
         """By whom it is, in words. Raises Untrusted."""
@@ -98,12 +83,13 @@ class Certificates:
             raise Untrusted("a signature by a certificate has no receipt of a log")
         receipt = document(signature.receipt.encode())
         payload = receipt["Payload"]
-        key = self.rekor.get(payload["logID"])
-        if key is None:
+        when = datetime.fromtimestamp(int(payload["integratedTime"]), UTC)
+        log = self.root.rekor.get(payload["logID"])
+        if log is None or when not in log.valid:
             raise Untrusted("the receipt of a signature is by a log that is not trusted")
         signed = {name: payload[name] for name in ("body", "integratedTime", "logID", "logIndex")}
         canonical = json.dumps(signed, separators=(",", ":"), sort_keys=True).encode()
-        _verify(key, base64.b64decode(receipt["SignedEntryTimestamp"]), canonical)
+        _verify(log.key, base64.b64decode(receipt["SignedEntryTimestamp"]), canonical)
         entry = document(base64.b64decode(payload["body"]))
         spec = entry["spec"]
         logged = x509.load_pem_x509_certificate(
@@ -117,19 +103,20 @@ class Certificates:
             or logged != own
         ):
             raise Untrusted("the receipt of a signature is for another one")
-        return datetime.fromtimestamp(int(payload["integratedTime"]), UTC)
+        return when
 
     def _issuer_of(self, certificate: x509.Certificate, when: datetime) -> x509.Certificate:
         """The authority that issued it, if all was well at that time."""
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         if ExtendedKeyUsageOID.CODE_SIGNING not in usage:
             raise Untrusted("a certificate is not for signing code")
-        if not self.authorities:
-            raise Untrusted("a signature is by a certificate, and no trusted authority is named")
+        authorities = [one for one, valid in self.root.authorities if when in valid]
+        if not authorities:
+            raise Untrusted("a signature is by a certificate, and no trusted authority fits it")
         any_usage = (x509.ExtendedKeyUsage, Criticality.NON_CRITICAL, None)
         verifier = (
             PolicyBuilder()
-            .store(Store(list(self.authorities)))
+            .store(Store(authorities))
             .time(when)
             .extension_policies(
                 ca_policy=ExtensionPolicy.webpki_defaults_ca().may_be_present(*any_usage),
@@ -137,26 +124,26 @@ class Certificates:
             )
             .build_client_verifier()
         )
-        return verifier.verify(certificate, list(self.authorities)).chain[1]
+        return verifier.verify(certificate, authorities).chain[1]
 
     def _check_logged(self, certificate: x509.Certificate, issuer: x509.Certificate) -> None:
         """RFC 6962, 3.2: what a log signs of a certificate that it will contain."""
         kind = x509.PrecertificateSignedCertificateTimestamps
         body = certificate.tbs_precertificate_bytes
         for stamp in certificate.extensions.get_extension_for_class(kind).value:
-            key = self.ct.get(stamp.log_id)
-            if key is None:
-                continue
+            log = self.root.ct.get(stamp.log_id)
             at = stamp.timestamp.replace(tzinfo=UTC)
+            if log is None or at not in log.valid:
+                continue
             milliseconds = int(at.timestamp()) * 1000 + at.microsecond // 1000
             extensions = stamp.extension_bytes
             _verify(
-                key,
+                log.key,
                 stamp.signature,
                 b"\0\0"
                 + struct.pack(">Q", milliseconds)
                 + b"\0\1"
-                + hashlib.sha256(_der(issuer.public_key())).digest()
+                + hashlib.sha256(der(issuer.public_key())).digest()
                 + struct.pack(">I", len(body))[1:]
                 + body
                 + struct.pack(">H", len(extensions))
@@ -182,16 +169,6 @@ def identity(certificate: x509.Certificate, policy: SigningPolicy) -> str:
     return who
 
 
-def _log_keys(rows: Sequence[Mapping[str, Json]]) -> list[ec.EllipticCurvePublicKey]:
-    """The keys of logs; those of a kind that is not known here are left out."""
-    loaded = (
-        serialization.load_der_public_key(base64.b64decode(row["publicKey"]["rawBytes"]))
-        for row in rows
-        if "ECDSA" in row["publicKey"]["keyDetails"]
-    )
-    return [key for key in loaded if isinstance(key, ec.EllipticCurvePublicKey)]
-
-
 def _oidc_issuer(certificate: x509.Certificate) -> str:
     old = ""
     for extension in certificate.extensions:
@@ -213,12 +190,6 @@ def _der_text(data: bytes) -> str:
     if len(text) != length:
         raise ValueError("the issuer is cut short")
     return text.decode()
-
-
-def _der(key: object) -> bytes:
-    encoding, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    found: bytes = key.public_bytes(encoding, form)  # type: ignore[attr-defined] # any kind of key
-    return found
 
 
 def _verify(key: object, signature: bytes, message: bytes) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bpfman_core.errors import InvalidObject, Untrusted
+from bpfman_core.errors import InvalidObject, NotFound, Untrusted
 from bpfman_core.image.descriptor import DOCUMENT_LIMIT, Descriptor, document
 from bpfman_core.image.repository import Repository, signature_tag
 from bpfman_core.image.signing.found import LIMIT, MANY, Signature, Unknown
@@ -59,8 +59,14 @@ def signatures(repository: Repository, digest: str) -> Iterator[Signature]:
     if not isinstance(rows, list) or not rows:
         yield Unknown("what should be its signatures has no layers")
         return
-    for row in rows[:MANY]:
-        yield _signature(repository, Descriptor.parse(row))
+    if len(rows) > MANY:
+        raise InvalidObject(f"the image has more than {MANY} signatures")
+    for row in rows:
+        layer = Descriptor.parse(row)
+        try:
+            yield _signature(repository, layer)
+        except (InvalidObject, NotFound) as error:
+            yield Unknown(f"a signature cannot be read: {error.message}")
 
 
 def _signature(repository: Repository, layer: Descriptor) -> Signature:

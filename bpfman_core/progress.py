@@ -1,4 +1,7 @@
-"""Who is told how many bytes have come or gone; nobody, unless a caller asks to be."""
+"""Who is told how many bytes have come or gone; nobody, unless a caller asks to be.
+
+Who is told may raise: that ends the work, at the next piece.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ _listener: ContextVar[Callable[[int], None] | None] = ContextVar("progress", def
 
 @contextmanager
 def reported(to: Callable[[int], None]) -> Iterator[None]:
-    """Within the block, call `to` with the number of bytes of every piece."""
+    """Within the block, and in this thread, call `to` with the number of bytes of every piece."""
     token = _listener.set(to)
     try:
         yield
@@ -20,7 +23,7 @@ def reported(to: Callable[[int], None]) -> Iterator[None]:
 
 
 def advance(count: int) -> None:
-    """So many bytes more."""
+    """So many bytes more; 0 before something that may take long."""
     to = _listener.get()
     if to is not None:
         to(count)
