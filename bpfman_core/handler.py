@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from bpfman_core import progress
 from bpfman_core.api import (
     AttachPart,
     ImageSource,
@@ -51,11 +52,15 @@ class Handler:
     # ---- changes
 
     def load(self, request: LoadRequest) -> tuple[ProgramView, ...]:
-        """See `Api.load`. The bytecode is fetched before the lock is taken."""
+        """See `Api.load`. The bytecode is fetched before the lock is taken.
+
+        Whoever is told of progress can end it until then, and not later.
+        """
         from bpfman_core.bytecode import fetch
         from bpfman_core.manager.load import load
 
         bytecode = fetch(request.source, self._image_settings)
+        progress.advance(0)
         with self._changing():
             records = load(self._context, request, bytecode)
             return tuple(views.program_view(self._context, record.id) for record in records)

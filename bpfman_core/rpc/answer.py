@@ -14,7 +14,7 @@ from grpclib.exceptions import GRPCError
 from grpclib.server import Stream
 
 from bpfman_core.errors import BpfmanError, Busy
-from bpfman_core.rpc.calls import Calls
+from bpfman_core.rpc.calls import Calls, Kind
 from bpfman_core.rpc.failures import VerifierLogs, to_status
 from bpfman_core.rpc.peer import Caller, caller, transport
 
@@ -37,7 +37,7 @@ class Answering:
         with self._calls.running():
             request = await self._receive(stream)
             try:
-                reply = await self._calls.run(lambda: work(request), change=False)
+                reply = await self._calls.run(lambda: work(request), Kind.READ)
             except Exception as error:
                 raise self._status(error) from error
             await stream.send_message(reply)
@@ -47,13 +47,15 @@ class Answering:
         stream: Stream[Request, Reply],
         work: Callable[[Request], Reply],
         what: Callable[[Request], str],
+        kind: Callable[[Request], Kind] = lambda _: Kind.CHANGE,
     ) -> None:
         """Answer a request that changes things; `what` says in a few words what it asks for."""
         with self._calls.running():
             request = await self._receive(stream)
             logged = _Logged(what(request), caller(transport(stream)))
             try:
-                reply = await self._calls.run(lambda: logged.run(work, request), change=True)
+                job = lambda: logged.run(work, request)  # noqa: E731
+                reply = await self._calls.run(job, kind(request))
             except Exception as error:
                 raise self._status(error) from error
             await stream.send_message(reply)

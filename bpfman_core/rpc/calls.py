@@ -1,7 +1,7 @@
 """Runs what requests ask for in threads, and knows when none is running.
 
-Changes and reads have threads of their own, so that a list is answered while loads wait for each
-other. All methods are for the event loop's thread.
+Each kind has threads of its own, so that a list is answered while loads wait for each other, and
+a program is unloaded while registries take their time. All methods are for the event loop's thread.
 """
 
 from __future__ import annotations
@@ -11,9 +11,21 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from enum import Enum
 from typing import TypeVar
 
+from bpfman_core import progress
+from bpfman_core.errors import Busy
+
 T = TypeVar("T")
+
+
+class Kind(Enum):
+    """What a request may wait for: nothing, other changes, or registries before that."""
+
+    READ = "read"
+    CHANGE = "change"
+    FETCH = "fetch"
 
 
 class Calls:
@@ -21,8 +33,7 @@ class Calls:
 
     def __init__(self, threads: int = 8) -> None:
         self.stopping = False
-        self._changes = ThreadPoolExecutor(threads, "change")
-        self._reads = ThreadPoolExecutor(threads, "read")
+        self._pools = {kind: ThreadPoolExecutor(threads, kind.value) for kind in Kind}
         self._running = 0
         self._none_running = asyncio.Event()
         self._none_running.set()
@@ -37,13 +48,30 @@ class Calls:
         finally:
             self._end()
 
-    async def run(self, work: Callable[[], T], *, change: bool) -> T:
-        """`work` in a thread. It is never cut short: if the caller goes away it runs to its end."""
-        pool = self._changes if change else self._reads
-        future = asyncio.get_running_loop().run_in_executor(pool, work)
+    async def run(self, work: Callable[[], T], kind: Kind) -> T:
+        """`work` in a thread. A change is never cut short: without its caller it runs to its end.
+
+        What is fetched is given up, where the caller goes away or the service is to stop.
+        """
+        gone = False
+
+        def check(_: int) -> None:
+            if gone or self.stopping:
+                why = "the caller went away" if gone else "the service is stopping"
+                raise Busy(f"{why}; nothing was changed")
+
+        def watched() -> T:
+            with progress.reported(check):
+                return work()
+
+        future = asyncio.get_running_loop().run_in_executor(self._pools[kind], watched)
         self._begin()
         future.add_done_callback(lambda _: self._end())
-        return await asyncio.shield(future)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            gone = True
+            raise
 
     async def finished(self) -> None:
         """Return when nothing is running."""
@@ -56,8 +84,8 @@ class Calls:
 
     def close(self) -> None:
         """Let the threads go."""
-        self._changes.shutdown()
-        self._reads.shutdown()
+        for pool in self._pools.values():
+            pool.shutdown()
 
     def _quiet_in(self, seconds: float) -> float:
         if self._running:

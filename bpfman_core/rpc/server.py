@@ -13,6 +13,7 @@ from bpfman_core import __version__
 from bpfman_core.api import Api
 from bpfman_core.rpc import requests, views
 from bpfman_core.rpc.answer import Answering
+from bpfman_core.rpc.calls import Kind
 from bpfman_core.rpc.generated import bpfman_pb2 as pb
 from bpfman_core.rpc.generated import extra_pb2 as extra
 from bpfman_core.rpc.generated.bpfman_grpc import BpfmanBase
@@ -43,7 +44,7 @@ class Bpfman(BpfmanBase):
             programs = [views.program_to_wire(view, pb.LoadResponseInfo) for view in loaded]
             return pb.LoadResponse(programs=programs)
 
-        await self._answering.change(stream, work, _loading)
+        await self._answering.change(stream, work, _loading, _kind)
 
     async def Unload(self, stream: Stream[pb.UnloadRequest, pb.UnloadResponse]) -> None:
         """Unload a program."""
@@ -100,7 +101,10 @@ class Bpfman(BpfmanBase):
             self._api.pull(requests.image_from_wire(request.image))
             return pb.PullBytecodeResponse()
 
-        await self._answering.change(stream, work, lambda request: f"pull {request.image.url}")
+        def what(request: pb.PullBytecodeRequest) -> str:
+            return f"pull {request.image.url}"
+
+        await self._answering.change(stream, work, what, lambda _: Kind.FETCH)
 
 
 class Extra(ExtraBase):
@@ -179,6 +183,10 @@ class Extra(ExtraBase):
             return extra.GetInfoResponse(version=__version__, process_id=os.getpid())
 
         await self._answering.read(stream, work)
+
+
+def _kind(request: pb.LoadRequest) -> Kind:
+    return Kind.FETCH if request.bytecode.HasField("image") else Kind.CHANGE
 
 
 def _loading(request: pb.LoadRequest) -> str:

@@ -18,6 +18,7 @@ LAYERS = {
     "api": {"model"},
     "paths": set(),
     "plan": set(),
+    "progress": set(),
     "lock": {"errors"},
     "config": {"errors", "model"},
     "log": set(),
@@ -30,7 +31,7 @@ LAYERS = {
     "hookspecs": {"model"},
     "bound": {"errors", "model"},
     "registry": {"bound", "errors", "hookspecs", "model"},
-    "image": {"api", "config", "elf", "errors", "lock", "model"},
+    "image": {"api", "config", "elf", "errors", "lock", "model", "progress"},
     "bytecode": {"api", "errors", "image", "model"},
     "contents": {"bytecode", "elf", "errors", "image", "kernel"},
     "plugin": {"dispatch", "errors", "hookspecs", "kernel", "model", "options"},
@@ -40,14 +41,14 @@ LAYERS = {
     },
     "handler": {
         *("api", "bytecode", "config", "errors", "image", "lock", "manager", "model", "paths"),
-        *("registry", "store"),
+        *("progress", "registry", "store"),
     },
-    "rpc": {"__init__", "api", "errors", "image", "model"},
+    "rpc": {"__init__", "api", "errors", "image", "model", "progress"},
     "service": {"api", "errors", "rpc"},
     "cli": {
         *("__init__", "api", "bound", "bytecode", "config", "contents", "errors", "globals"),
         "handler",
-        *("image", "log", "model", "options", "paths", "registry", "rpc", "service"),
+        *("image", "log", "model", "options", "paths", "progress", "registry", "rpc", "service"),
     },
 }
 """What each part of the core may use, besides itself."""
