@@ -15,9 +15,9 @@ def block(title: str, rows: Sequence[tuple[str, str]]) -> str:
     if not rows:
         return f" {title}\n{'-' * _EMPTY}\n NONE"
     width = max(len(label) for label, _ in rows) + 3
-    lines = [f" {title}", "-" * width]
+    lines = [f" {plain(title)}", "-" * width]
     for label, text in rows:
-        first, *more = text.split("\n")
+        first, *more = map(plain, text.split("\n"))
         lines.append(f" {label + ':':<{width - 1}} {first}".rstrip())
         lines += [" " * (width + 1) + line for line in more]
     return "\n".join(lines)
@@ -25,6 +25,7 @@ def block(title: str, rows: Sequence[tuple[str, str]]) -> str:
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell."""
+    rows = [[plain(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     return "\n".join(
         (" " + "  ".join(map(str.ljust, row, widths))).rstrip() for row in (headings, *rows)
@@ -33,4 +34,9 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def column(words: Iterable[object]) -> str:
     """One word a line, or `None`."""
-    return "\n".join(map(str, words)) or "None"
+    return "\n".join(plain(str(word)) for word in words) or "None"
+
+
+def plain(text: str) -> str:
+    """What a terminal shows as it stands: names and labels may come from anywhere."""
+    return "".join(one if one.isprintable() else "?" for one in text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,18 +61,22 @@ def cli(context: click.Context, socket_path: Path | None, debug: bool) -> None:
     del debug  # `main` looks for it, as it must know before anything is parsed
 
 
-def main() -> None:
-    """Run the command that the process was started with, and end the process."""
-    sys.exit(run(sys.argv[1:]))
+def main(begin: Callable[[], object]) -> None:
+    """Run the command that the process was started with, and end the process.
+
+    `begin` is called when Ctrl-C is understood.
+    """
+    sys.exit(run(sys.argv[1:], begin))
 
 
-def run(words: list[str]) -> int:
+def run(words: list[str], begin: Callable[[], object] = lambda: None) -> int:
     """Run one command; gives the exit status: 0, 1, 2 wrong usage, 3 not found, 130 interrupted."""
     from bpfman_core import log
     from bpfman_core.cli import complain
 
     log.configure()
     try:
+        begin()
         status = cli.main(words, prog_name="bpfman", standalone_mode=False)
         sys.stdout.flush()
         return status or 0

@@ -18,7 +18,7 @@ def shown(what: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    from bpfman_core.image import progress
+    from bpfman_core import progress
 
     line = _Line(what)
     try:

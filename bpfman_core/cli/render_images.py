@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from bpfman_core.cli.document import VERSION
 from bpfman_core.cli.layout import block, column, table
 from bpfman_core.cli.render import as_json, timestamp
 from bpfman_core.image.build import NewImage
@@ -24,6 +25,7 @@ def cached(cache: Cache, output: str, *, quiet: bool) -> None:
     if output == "json":
         rows = [
             {
+                "version": VERSION,
                 "image": one.annotations[REFERENCE],
                 "digest": one.digest,
                 "size": cache.size(one),
@@ -52,7 +54,8 @@ def built(url: str, image: NewImage, digest: str, output: str) -> None:
     """An image that was made."""
     if output == "json":
         labels = {"programs": dict(image.programs), "maps": dict(image.maps)}
-        as_json({"image": url, "digest": digest, "platforms": sorted(image.objects), **labels})
+        about = {"version": VERSION, "image": url, "digest": digest}
+        as_json({**about, "platforms": sorted(image.objects), **labels})
         return
     rows = [
         ("Image", url),
@@ -79,7 +82,12 @@ def contents(
             }
             for platform, manifest in manifests
         ]
-        value = {"image": url, "digest": found.top.digest, "source": found.source}
+        value = {
+            "version": VERSION,
+            "image": url,
+            "digest": found.top.digest,
+            "source": found.source,
+        }
         as_json({**value, "platforms": platforms})
         return
     rows = [("Image", url), ("Digest", found.top.digest), ("Source", found.source)]

@@ -12,7 +12,7 @@ import pytest
 SLOW = """
 import time
 from bpfman_core.cli.progress import shown
-from bpfman_core.image import progress
+from bpfman_core import progress
 with shown("Pulling it"):
     progress.advance(2_500_000)
     time.sleep(float({seconds}))

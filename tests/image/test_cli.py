@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -134,8 +135,8 @@ def test_objects_named_as_bpf2go_does(bpfman, tmp_path) -> None:
 
 
 def test_build_args_of_one_object(bpfman) -> None:
-    path = bpfman.compiled("examples/xdp_pass")
-    assert bpfman("image", "generate-build-args", "--bytecode", path).splitlines() == [
+    path = bpfman.compiled("examples/xdp_pass").relative_to(Path.cwd())
+    assert bpfman("image", "generate-build-args", "--bytecode", path.absolute()).splitlines() == [
         f"BYTECODE_FILE={path}",
         'PROGRAMS={"pass":"xdp"}',
         'MAPS={"hits":"per_cpu_array"}',
