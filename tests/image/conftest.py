@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from bpfman_core.config import load_config
+from bpfman_core.errors import Unsupported
 from bpfman_core.image.build import Built, NewImage, assemble
 from bpfman_core.image.cache import Cache
 from bpfman_core.image.manifest import host_platform
@@ -17,7 +19,9 @@ from bpfman_core.image.reference import Reference
 from bpfman_core.image.remote.credentials import Credentials
 from bpfman_core.image.settings import ImageSettings
 from bpfman_core.image.tables import image_settings
-from tests.image.registries import PASSWORD, USER, Registry, running
+from bpfman_core.testing.agreement import pinned
+from tests.image.outside import Outside
+from tests.image.registries import KINDS, PASSWORD, USER, Registry, running
 
 ALICE = Credentials(USER, PASSWORD)
 
@@ -34,18 +38,33 @@ def nobody_at_home(
     return home
 
 
+@pytest.fixture
+def bpfman(bpfman_paths, veth, bpf_object) -> Iterator[Outside]:
+    shell = Outside(bpfman_paths, veth, bpf_object)
+    shell.configure()
+    yield shell
+    ids = shell.ids()
+    if ids:
+        shell("unload", *ids)
+    assert pinned(bpfman_paths) == []
+
+
 @pytest.fixture(scope="session")
 def registries(tmp_path_factory) -> Iterator[Callable[[str], Registry]]:
-    """Gives the registry of a kind; each is started once."""
-    from contextlib import ExitStack
-
+    """Gives the registry of a kind. All run before the first test that uses one: no residue."""
     directory = tmp_path_factory.mktemp("registries")
     found: dict[str, Registry] = {}
+    missing: dict[str, Unsupported] = {}
     with ExitStack() as stack:
+        for kind in KINDS:
+            try:
+                found[kind] = stack.enter_context(running(kind, directory / kind))
+            except Unsupported as error:
+                missing[kind] = error
 
         def get(kind: str) -> Registry:
-            if kind not in found:
-                found[kind] = stack.enter_context(running(kind, directory / kind))
+            if kind in missing:
+                raise missing[kind]
             return found[kind]
 
         yield get

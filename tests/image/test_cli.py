@@ -4,45 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from bpfman_core.testing.agreement import pinned
-from tests.cli.conftest import BPFMAN, Shell
+from tests.cli.conftest import BPFMAN
 from tests.image.registries import Registry
 
-DEADLINE = 60
-
-
-class Outside(Shell):
-    """Runs bpfman where the registries are; it attaches in another namespace."""
-
-    def run(self, *words: object, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
-        command = [*prefix, BPFMAN, *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
-
-    def start(self, *words: object, **popen):
-        raise NotImplementedError
-
-    def xdp(self, priority: int = 50, *words: object) -> Sequence[object]:
-        where = ("--netns", self.veth.near.namespace.path)
-        return (*super().xdp(priority, *words), *where)
-
-    def configure(self, *texts: str) -> None:
-        self.paths.config.write_text("[images]\nseeds = []\n" + "\n".join(texts))
-
-
-@pytest.fixture
-def bpfman(bpfman_paths, veth, bpf_object) -> Iterator[Outside]:
-    shell = Outside(bpfman_paths, veth, bpf_object)
-    shell.configure()
-    yield shell
-    ids = shell.ids()
-    if ids:
-        shell("unload", *ids)
-    assert pinned(bpfman_paths) == []
+pytestmark = pytest.mark.kernel
 
 
 @pytest.fixture(params=["open", "basic", "tls", "token"])
