@@ -15,7 +15,7 @@ from bpfman_core.image.manifest import descriptors
 from bpfman_core.image.reference import Reference, is_digest
 from bpfman_core.image.repository import fallback_tag
 
-_DAMAGE = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
+_DAMAGE = (errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
 
 REFERENCE = "org.opencontainers.image.ref.name"
 """The annotation that names an image of a layout; here, as in skopeo and podman, in full."""
@@ -139,7 +139,7 @@ class LayoutRepository:
 def _bytes_of(path: Path, limit: int) -> bytes:
     """The first `limit` bytes of a file. Raises FileNotFoundError, InvalidObject, BpfmanError."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise InvalidObject(f"{path} of an image layout is no file")
             return file.read(limit)
@@ -148,6 +148,11 @@ def _bytes_of(path: Path, limit: int) -> bytes:
     except OSError as error:
         kind = InvalidObject if error.errno in _DAMAGE else BpfmanError
         raise kind(f"{path} of an image layout: {error.strerror}") from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """A pipe in the place of a file must not hold anybody up."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def reference_of(entry: Descriptor) -> Reference | None:

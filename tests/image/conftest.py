@@ -72,11 +72,11 @@ def registries(tmp_path_factory) -> Iterator[Callable[[str], Registry]]:
 
 @pytest.fixture
 def configured(tmp_path: Path) -> Callable[[str], ImageSettings]:
-    """The settings that a configuration's text means."""
+    """The settings that a configuration's text means; `images` is its first table."""
 
-    def made(text: str = "") -> ImageSettings:
+    def made(text: str = "", images: str = "seeds = []") -> ImageSettings:
         file = tmp_path / "bpfman.toml"
-        file.write_text("[images]\nseeds = []\n" + text)
+        file.write_text(f"[images]\n{images}\n{text}")
         return image_settings(load_config(file), tmp_path / "cache")
 
     return made

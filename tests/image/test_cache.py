@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
@@ -14,10 +16,11 @@ from typing import ClassVar
 import pytest
 
 from bpfman_core.api import ImageSource
-from bpfman_core.errors import BpfmanError, Denied, InvalidObject, NotFound
+from bpfman_core.errors import BpfmanError, Denied, InvalidObject, NotFound, Untrusted
 from bpfman_core.image.build import Built
 from bpfman_core.image.cache import Cache
 from bpfman_core.image.descriptor import INDEX, Descriptor
+from bpfman_core.image.layout import REFERENCE
 from bpfman_core.image.reference import Reference
 from bpfman_core.image.source import find
 from bpfman_core.lock import writer_lock
@@ -152,6 +155,109 @@ def test_what_is_about_an_image_goes_with_it(cache, built):
     cache.remove(ONE)
     assert cache.entries() == ()
     assert list(cache.blobs.iterdir()) == []
+
+
+def about(image: Built) -> tuple[str, bytes]:
+    """A tag for something about an image, and a document for it."""
+    return f"{image.top.digest.replace(':', '-')}.sig", b'{"manifests":[]}'
+
+
+def put_with_note(cache: Cache, reference: Reference, image: Built) -> None:
+    tag, data = about(image)
+    note = Descriptor.of(INDEX, data)
+    cache.put(reference, image.top, {**image.blobs, note.digest: data}, beside={tag: note})
+
+
+def test_what_is_about_a_replaced_image_is_pruned(cache, built):
+    first, second = built(), built("xdp_drop", "drop")
+    put_with_note(cache, ONE, first)
+    put_with_note(cache, ONE, second)
+    assert len(cache.entries()) == 3
+    assert cache.prune() > 0
+    names = {entry.annotations[REFERENCE] for entry in cache.entries()}
+    assert names == {str(ONE), f"{ONE.name}:{about(second)[0]}"}
+    assert check_whole(cache) == [str(ONE)]
+    assert cache.prune() == 0
+
+
+def test_what_is_about_an_image_stays_with_its_other_names(cache, built):
+    other = Reference.parse(f"{ONE.name}:other")
+    put_with_note(cache, ONE, built())
+    put_with_note(cache, other, built())
+    cache.remove(ONE)
+    assert len(cache.entries()) == 2
+    cache.remove(other)
+    assert cache.entries() == ()
+
+
+def test_a_verdict_is_noted_on_the_image_that_was_judged(cache, built):
+    """Between judging and noting another process may have pulled what the tag stands for now."""
+    put(cache, ONE, built())
+    judged = cache.find(ONE)
+    put(cache, ONE, built("xdp_drop", "drop"))
+    cache.note(judged, {"verdict": "good"})
+    assert "verdict" not in cache.find(ONE).annotations
+    cache.note(cache.find(ONE), {"verdict": "good"})
+    assert cache.find(ONE).annotations["verdict"] == "good"
+
+
+def test_what_cannot_be_read_for_a_moment_is_not_lost(cache, built, monkeypatch):
+    put(cache, ONE, built())
+
+    def fails(*_: object) -> None:
+        raise BpfmanError("Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bpfman_core.image.layout._bytes_of", fails)
+        with pytest.raises(BpfmanError, match="Too many open files"):
+            put(cache, TWO, built())
+    put(cache, TWO, built())
+    assert check_whole(cache) == [str(ONE), str(TWO)]
+
+
+def test_an_index_that_is_no_file(cache, built):
+    put(cache, ONE, built())
+    cache.index_path.unlink()
+    cache.index_path.mkdir()
+    with pytest.raises(InvalidObject, match="Is a directory"):
+        cache.find(ONE)
+    with pytest.raises(BpfmanError, match=r"the image cache .*: Is a directory"):
+        put(cache, TWO, built())
+
+
+def test_readers_while_it_is_pruned(cache, built):
+    """They find an image whole, or not at all, and no error of the file system's."""
+    image = built()
+    child = os.fork()
+    if child == 0:
+        try:
+            for _ in range(150):
+                put(cache, ONE, image)
+                cache.prune(everything=True)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    source = ImageSource(str(ONE), PullPolicy.NEVER)
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        assert all(cache.size(one) >= 0 for one in cache.images())
+        with suppress(NotFound, Untrusted):
+            find(source, _settings(cache))
+    assert cache.images() == ()
+
+
+def test_rows_of_others_are_kept_as_they_are(cache, built):
+    put(cache, ONE, built())
+    index = json.loads(cache.index_path.read_bytes())
+    row = {
+        **index["manifests"][0],
+        "annotations": {"org.example": "x"},
+        "artifactType": "application/x",
+        "platform": {"os": "linux", "architecture": "arm", "variant": "v7"},
+    }
+    index["manifests"].append(row)
+    cache.index_path.write_text(json.dumps(index))
+    put(cache, TWO, built("xdp_drop", "drop"))
+    assert row in json.loads(cache.index_path.read_bytes())["manifests"]
 
 
 def test_nobody_else_can_read_it(cache, built):
