@@ -129,6 +129,10 @@ def reply(data: bytes = b"", status: int = 200, *, kind: str = "", **headers: ob
     return answer
 
 
+def moved(place):
+    return reply(status=307, Location=place)
+
+
 def endless(head: bytes, piece: bytes, pause: float = 0.0) -> Answer:
     def answer(asked: Asked) -> None:
         asked.close_connection = True
@@ -164,6 +168,8 @@ def in_turn(*answers: Answer) -> Answer:
     return answer
 
 
+NOWHERE = "http://[::1/"
+HOSTILE_TEXT = "x\n\x1b[2J\ud800"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNK = b"10000\r\n%b\r\n" % bytes(0x10000)
 ENDLESS = endless(CHUNKED, CHUNK)

@@ -22,6 +22,28 @@ BUNDLE = f"{bundle.BUNDLE}.v0.3+json"
 _HASHES = {256: hashes.SHA256(), 384: hashes.SHA384(), 521: hashes.SHA512()}
 
 
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+KEYS = FIXTURES / "keys"
+HOME = f"oci:{FIXTURES}/third-party-images:quay.io/bpfman-bytecode"
+STRICT = "allow_unsigned = false\n"
+ELSEWHERE = "sha256:" + "0" * 64
+IDENTITY, ISSUER = ' = "spike@example.org"', ' = "https://issuer.example"'
+WHO = "verified: spike@example.org (of https://issuer.example)"
+
+
+def keys(*paths: Path) -> str:
+    """The policy that trusts these keys."""
+    return f"[signing]\nkeys = {json.dumps(list(map(str, paths)))}\n"
+
+
+def trusted(identity: str, issuer: str, root: Path = KEYS / "trusted_root.json") -> str:
+    """The policy that trusts this identity."""
+    return (
+        f'[signing]\ntrusted_root = "{root}"\n[[signing.trusted_identities]]\n'
+        f"certificate_identity{identity}\ncertificate_oidc_issuer{issuer}\n"
+    )
+
+
 @dataclass
 class Key:
     """A private key, and the file that its public key is in."""
