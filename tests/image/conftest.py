@@ -22,6 +22,7 @@ from bpfman_core.image.tables import image_settings
 from bpfman_core.testing.agreement import pinned
 from tests.image.outside import Outside
 from tests.image.registries import KINDS, PASSWORD, USER, Registry, running
+from tests.image.signers import Signed
 
 ALICE = Credentials(USER, PASSWORD)
 
@@ -113,5 +114,23 @@ def pushed(built, configured) -> Callable[[Registry, str], str]:
         target = open_repository(place, settings, credentials=ALICE, actions="pull,push")
         push(image.top, lambda one, _: image.blobs[one.digest], target, place.tag)
         return image.top.digest
+
+    return made
+
+
+@pytest.fixture
+def published(registries, configured):
+    """Pushes an image and what is about it to a registry; gives its URL."""
+
+    def made(image: Signed, name: str) -> str:
+        url = registries("open").reference(name)
+        place = Reference.parse(url)
+        target = open_repository(place, configured(), actions="pull,push")
+        tags = image.tags()
+        blobs = {**image.image.blobs, **image.blobs}
+        push(image.image.top, lambda one, _: blobs[one.digest], target, place.tag)
+        for tag, top in tags.items():
+            push(top, lambda one, _: blobs[one.digest], target, tag)
+        return url
 
     return made

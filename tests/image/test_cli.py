@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from bpfman_core.image.build import NewImage, assemble
 from tests.cli.conftest import BPFMAN
+from tests.image.hostile import forged, tar_layer
 from tests.image.registries import Registry
+from tests.image.signers import KEYS
 
 pytestmark = pytest.mark.kernel
 
@@ -20,6 +23,18 @@ def registry(request, registries, bpfman) -> Registry:
     found = registries(request.param)
     bpfman.configure(found.config)
     return found
+
+
+def compiled(directory: Path, target: str, section: str = ".text") -> Path:
+    """An object with the program `pass`, for a byte order and in a section."""
+    made = directory / f"{target}.o"
+    command = ["clang", "-target", target, "-O2", "-c", "-o", made, "-x", "c", "-"]
+    source = f"""
+        char text[] __attribute__((section("license"))) = "GPL";
+        __attribute__((section("{section}"))) int pass(void *packet) {{ return 2; }}
+    """
+    subprocess.run(list(map(str, command)), input=source.encode(), check=True)
+    return made
 
 
 def auth(registry: Registry) -> Sequence[str]:
@@ -125,13 +140,113 @@ def test_what_cannot_be_built(bpfman, tmp_path) -> None:
     assert "is no image reference" in bpfman.fails("image", "build", "--tag", "Q:", "-b", native)
 
 
-def test_push_of_what_is_not_there_in_full(bpfman, registries) -> None:
-    registry = registries("open")
-    url, object_file = registry.reference("team/part:1"), bpfman.compiled("examples/xdp_pass")
-    objects = ("--bc-amd64-el", object_file, "--bc-arm64-el", bpfman.compiled("examples/xdp_drop"))
-    said = bpfman.fails("image", "build", "--tag", url, *objects)
-    assert "holds other programs" in said
-    assert "not in the cache" in bpfman.fails("image", "push", url, status=3)
+def test_objects_that_hold_different_programs(bpfman) -> None:
+    objects = ("--bc-amd64-el", bpfman.compiled("examples/xdp_pass"))
+    objects += ("--bc-arm64-el", bpfman.compiled("examples/xdp_drop"))
+    tag = ("--tag", "quay.io/x/y:1")
+    assert "holds other programs" in bpfman.fails("image", "build", *tag, *objects)
+    assert "not in the cache" in bpfman.fails("image", "push", tag[1], status=3)
+
+
+def test_programs_of_sections_that_do_not_tell(bpfman, tmp_path) -> None:
+    path = compiled(tmp_path, "bpfel")
+    build = ("image", "build", "--tag", "quay.io/x/y:1", "-b", path)
+    said = bpfman.fails(*build)
+    assert "no installed program type is for section '.text'" in said or "no program" in said
+    path = compiled(tmp_path, "bpfel", section="mine")
+    assert "say what it is: --programs TYPE:pass" in bpfman.fails(*build)
+    assert bpfman.json(*build, "--programs", "xdp:pass")["programs"] == {"pass": "xdp"}
+    loaded = bpfman.json("load", "image", "-i", "quay.io/x/y:1", *bpfman.xdp())
+    assert loaded["bpfman"]["origin"]["signature"] == "built here"
+    bpfman.delivered(3)
+
+
+def test_an_image_for_both_byte_orders(bpfman, tmp_path) -> None:
+    """One of them cannot be read here; it is packed as it is."""
+    little, big = (tmp_path / name for name in ("probe_bpfel.o", "probe_bpfeb.o"))
+    little.write_bytes(compiled(tmp_path, "bpfel", section="xdp").read_bytes())
+    big.write_bytes(compiled(tmp_path, "bpfeb", section="xdp").read_bytes())
+    layout = f"oci:{tmp_path}/layout"
+    words = ("--tag", "quay.io/x/probe:1", "--cilium-ebpf-project", tmp_path, "--to", layout)
+    made = bpfman.json("image", "build", *words)
+    assert {"amd64", "s390x"} <= set(made["platforms"])
+    seen = bpfman.json("image", "inspect", layout)
+    layers = {one["platform"]: one["layers"][0]["digest"] for one in seen["platforms"]}
+    assert layers["linux/amd64"] == layers["linux/arm64"] != layers["linux/s390x"]
+    bpfman("load", "image", "-i", layout, *bpfman.xdp())
+    bpfman.delivered(3)
+
+
+def test_a_directory_of_something_else(bpfman, tmp_path) -> None:
+    (tmp_path / "incoming").mkdir()
+    (tmp_path / "incoming/letter").write_text("dear")
+    (tmp_path / "index.json").write_text("mine")
+    path = bpfman.compiled("examples/xdp_pass")
+    build = ("image", "build", "--tag", "quay.io/x/y:1", "-b", path)
+    assert "is no image layout and not empty" in bpfman.fails(*build, "--to", f"oci:{tmp_path}")
+    assert (tmp_path / "incoming/letter").read_text() == "dear"
+    assert (tmp_path / "index.json").read_text() == "mine"
+    assert "is no image layout" in bpfman.fails(*build, "--to", f"oci:{path}")
+    assert "oci: and a directory" in bpfman.misused(*build, "--to", str(tmp_path))
+
+
+def test_pushed_out_of_a_layout_and_to_another_name(bpfman, registries, tmp_path) -> None:
+    registry, name = registries("open"), "quay.io/x/y:1"
+    build = ("image", "build", "--tag", name, "-b", bpfman.compiled("examples/xdp_pass"))
+    digest = bpfman.json(*build, "--to", f"oci:{tmp_path}/layout")["digest"]
+    assert "name the destination too" in bpfman.misused("image", "push", f"oci:{tmp_path}/layout")
+    first, second = registry.reference("team/first:1"), registry.reference("team/second:1")
+    said = bpfman("image", "push", f"oci:{tmp_path}/layout:{name}@{digest}", first)
+    assert said == f"{registry.host}/team/first@{digest}\n"
+    bpfman("image", "pull", first)
+    bpfman("image", "push", first, second)
+    assert bpfman.json("image", "inspect", second)["digest"] == digest
+    assert "push to a tag" in bpfman.fails("image", "push", first, f"{second}@{digest}")
+
+
+def test_push_of_what_is_not_here_in_full(bpfman, registries, pushed, bpf_object) -> None:
+    data = bpf_object("examples/xdp_pass").read_bytes()
+    other = bpf_object("examples/xdp_drop").read_bytes()
+    image = assemble(NewImage("x.o", {"amd64": data, "arm64": other}, {}, {}))
+    pushed(registries("open"), "team/several:1", image)
+    url = registries("open").reference("team/several:1")
+    bpfman("image", "pull", url)
+    said = bpfman.fails("image", "push", url, registries("open").reference("team/again:1"))
+    assert "not here in full" in said
+    assert "only this host's part is pulled" in said
+
+
+def test_offline_nothing_is_pushed_nor_verified(bpfman, registries, tmp_path) -> None:
+    url = registries("open").reference("team/offline:1")
+    bpfman("image", "build", "-t", url, "-b", bpfman.compiled("examples/xdp_pass"))
+    bpfman.configure("[signing]")
+    bpfman.paths.config.write_text("[images]\noffline = true\n")
+    key = KEYS / "cosign.pub"
+    for words in (("push", url), ("verify", url, "--key", key), ("pull", f"{url}x")):
+        assert "no registry is asked for" in bpfman.fails("image", *words)
+    loaded = bpfman.json("load", "image", "-i", url, *bpfman.xdp())
+    assert loaded["bpfman"]["origin"]["source"].startswith("cache:")
+
+
+def test_what_images_say_does_not_move_the_cursor(bpfman, registries, pushed, bpf_object) -> None:
+    data = bpf_object("examples/xdp_pass").read_bytes()
+    labels = {"io.ebpf.programs": json.dumps({"pass": "x\x1b]0;mine\x07", "\x1b[2J": "xdp"})}
+    pushed(registries("open"), "team/odd:1", forged(tar_layer(("x.o", data)), labels=labels))
+    url = registries("open").reference("team/odd:1")
+    said = bpfman("image", "inspect", url)
+    assert "\x1b" not in said
+    assert "?[2J: xdp" in said
+    assert bpfman.json("image", "inspect", url)["platforms"][0]["programs"]["\x1b[2J"] == "xdp"
+
+
+def test_a_replaced_tag_is_pruned(bpfman, registries) -> None:
+    url = registries("open").reference("team/moving:1")
+    for example in ("xdp_pass", "xdp_drop"):
+        bpfman("image", "build", "-t", url, "-b", bpfman.compiled(f"examples/{example}"))
+    freed = int(bpfman("image", "prune").split()[0])
+    assert freed > bpfman.json("image", "list")[0]["size"] / 2
+    assert bpfman("image", "prune") == "0 bytes freed\n"
+    assert bpfman.json("load", "image", "-i", url, *bpfman.xdp())["bpfman"]["name"] == "drop"
 
 
 def test_a_service_uses_the_callers_credentials(bpfman, registries, nobody_at_home) -> None:

@@ -7,9 +7,6 @@ import shutil
 import pytest
 
 from bpfman_core.api import ImageSource
-from bpfman_core.image.places import open_repository
-from bpfman_core.image.push import push
-from bpfman_core.image.reference import Reference
 from bpfman_core.image.source import find
 from tests.image.signers import (
     Key,
@@ -42,21 +39,3 @@ def verdict(configured, tmp_path):
         return find(ImageSource(url), configured(policy)).signature
 
     return said
-
-
-@pytest.fixture
-def published(registries, configured):
-    """Pushes an image and what is about it to a registry; gives its URL."""
-
-    def made(image: Signed, name: str) -> str:
-        url = registries("open").reference(name)
-        place = Reference.parse(url)
-        target = open_repository(place, configured(), actions="pull,push")
-        tags = image.tags()
-        blobs = {**image.image.blobs, **image.blobs}
-        push(image.image.top, lambda one, _: blobs[one.digest], target, place.tag)
-        for tag, top in tags.items():
-            push(top, lambda one, _: blobs[one.digest], target, tag)
-        return url
-
-    return made
