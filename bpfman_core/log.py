@@ -30,6 +30,8 @@ _LEVELS = {
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 """sd-daemon(3): the prefix <N> of a line gives its priority."""
 
+_VARIABLES = ("BPFMAN_LOG", "RUST_LOG")
+
 _NOISY = ("asyncio", "hpack", "urllib3")
 
 
@@ -47,9 +49,20 @@ def configure(default: str = "error") -> None:
         logging.getLogger(name).setLevel(max(level, logging.INFO))
 
 
+def configure_command() -> None:
+    """Show warnings as the command's errors are shown, unless the environment wants a log."""
+    if any(name in os.environ for name in _VARIABLES):
+        configure()
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Plain())
+    handler.addFilter(lambda record: record.name.startswith("bpfman"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
 def level_from_environment(default: str) -> int:
     """The level as a number of the standard library."""
-    for name in ("BPFMAN_LOG", "RUST_LOG"):
+    for name in _VARIABLES:
         if name in os.environ:
             return _first_level(os.environ[name]) or _LEVELS[default]
     return _LEVELS["info" if _of_systemd() else default]
@@ -62,6 +75,14 @@ def _first_level(text: str) -> int | None:
 
 def _of_systemd() -> bool:
     return "INVOCATION_ID" in os.environ and not sys.stderr.isatty()
+
+
+class _Plain(logging.Formatter):
+    """A line that begins as those of errors do."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = " ".join(record.getMessage().split())
+        return f"bpfman: {record.levelname.lower()}: {message}"
 
 
 class _Late(logging.Formatter):

@@ -74,7 +74,7 @@ def run(words: list[str], begin: Callable[[], object] = lambda: None) -> int:
     from bpfman_core import log
     from bpfman_core.cli import complain
 
-    log.configure()
+    log.configure_command()
     try:
         begin()
         status = cli.main(words, prog_name="bpfman", standalone_mode=False)

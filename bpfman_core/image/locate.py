@@ -56,15 +56,15 @@ def locate(
     cached = _cached(search)
     if cached is not None:
         return cached
-    absent: BpfmanError = NotFound(f"{search.reference} is not here")
+    unreachable: Unreachable | None = None
     if policy is not PullPolicy.NEVER:
         try:
             return search.nearest(_at)
         except Unreachable as error:
-            absent = error
-    seeded = seed.find(search.reference, settings)
+            unreachable = error
+    seeded = seed.find(search.reference, settings, unreachable)
     if seeded is None:
-        raise absent
+        raise unreachable or NotFound(f"{search.reference} is not here")
     return Located(seeded.top, seeded.source, seeded.repository)
 
 

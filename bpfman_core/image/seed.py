@@ -31,8 +31,13 @@ class Seed:
         return f"seed:{self.repository.layout.directory}"
 
 
-def find(reference: Reference, settings: ImageSettings) -> Seed | None:
-    """The first seed that has the image; which is used is logged. One that is damaged has none."""
+def find(
+    reference: Reference, settings: ImageSettings, unreachable: BpfmanError | None
+) -> Seed | None:
+    """The first seed that has the image; one that is damaged has none.
+
+    That it stands in for a registry that is `unreachable` is a warning, unless that was asked for.
+    """
     for layout in layouts(settings):
         try:
             top = layout.find(reference)
@@ -40,11 +45,11 @@ def find(reference: Reference, settings: ImageSettings) -> Seed | None:
             _log.warning("the seed %s cannot be used: %s", layout.directory, error)
             continue
         if top is not None:
-            _log.warning(
-                "no registry could be asked for %s: using the copy in %s with digest %s",
-                reference,
-                layout.directory,
-                top.digest,
+            _log.log(
+                logging.INFO if settings.offline or unreachable is None else logging.WARNING,
+                "%s; using the copy of %s in %s with digest %s",
+                unreachable or "no registry is asked",
+                *(reference, layout.directory, top.digest),
             )
             return Seed(top, layout.repository(reference))
     return None

@@ -64,7 +64,7 @@ def _nearest(search: Search, policy: PullPolicy, must_keep: bool) -> FetchedImag
             return pull.pull(search, must_keep=must_keep)
         except Unreachable as error:
             unreachable = error
-    seeded = None if refused else seed.find(search.reference, search.settings)
+    seeded = None if refused else seed.find(search.reference, search.settings, unreachable)
     if seeded is not None:
         return _judged(seeded.repository, seeded.top, seeded.source, search.settings.signing)
     raise refused or _missing(search.reference, unreachable, search.settings)

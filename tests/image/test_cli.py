@@ -12,7 +12,7 @@ import pytest
 from bpfman_core.image.build import NewImage, assemble
 from tests.cli.conftest import BPFMAN
 from tests.image.hostile import forged, tar_layer
-from tests.image.registries import Registry
+from tests.image.registries import Registry, free_port
 from tests.image.signers import KEYS
 
 pytestmark = pytest.mark.kernel
@@ -226,6 +226,22 @@ def test_offline_nothing_is_pushed_nor_verified(bpfman, registries, tmp_path) ->
         assert "no registry is asked for" in bpfman.fails("image", *words)
     loaded = bpfman.json("load", "image", "-i", url, *bpfman.xdp())
     assert loaded["bpfman"]["origin"]["source"].startswith("cache:")
+
+
+def test_a_seed_that_stands_in_is_a_warning(bpfman, tmp_path) -> None:
+    url, seed = f"127.0.0.1:{free_port()}/team/x:1", f"{tmp_path}/seed"
+    build = ("image", "build", "-b", bpfman.compiled("examples/xdp_pass"))
+    digest = bpfman.json(*build, "-t", url, "--to", f"oci:{seed}")["digest"]
+    for offline in ("false", "true"):
+        bpfman.paths.config.write_text(f'[images]\nseeds = ["{seed}"]\noffline = {offline}\n')
+        done = bpfman.run("load", "image", "-i", url, *bpfman.xdp())
+        assert done.returncode == 0
+        if offline == "true":
+            assert done.stderr == ""
+        else:
+            assert done.stderr.startswith("bpfman: warning: cannot reach 127.0.0.1:")
+            assert done.stderr.endswith(f"in {seed} with digest {digest}\n")
+            assert done.stderr.count("\n") == 1
 
 
 def test_what_images_say_does_not_move_the_cursor(bpfman, registries, pushed, bpf_object) -> None:

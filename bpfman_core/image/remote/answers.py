@@ -75,7 +75,10 @@ def refusal(
     if status == 429:
         later = f"try again in {wait:g} s" if wait else "try again later"
         return RegistryError(f"{registry} was asked too often{said}", hint=later)
-    return RegistryError(f"{registry} answered {status} for {what}{said}")
+    hint = None
+    if status == 400 and str(answer.url).startswith("http:"):  # as Go's servers answer
+        hint = f'if it wants TLS: [registries."{registry}"] insecure = false'
+    return RegistryError(f"{registry} answered {status} for {what}{said}", hint=hint)
 
 
 def retry_after(answer: requests.Response) -> float:
