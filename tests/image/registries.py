@@ -6,6 +6,7 @@ import base64
 import datetime
 import json
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -27,6 +28,7 @@ from bpfman_core.testing.features import requires
 from bpfman_core.testing.waiting import wait_until
 
 USER, PASSWORD = "alice", "s3cret"
+REMOTE = "registry.example"  # a host that only a proxy knows
 KINDS = ("open", "basic", "tls", "token")
 
 
@@ -80,7 +82,7 @@ def running(kind: str, directory: Path) -> Iterator[Registry]:
         if kind == "basic":
             document["auth"] = {"htpasswd": {"realm": "tests", "path": _htpasswd(directory)}}
         if kind == "tls":
-            ca = _authority(directory)
+            ca = authority(directory)
             pair = {"certificate": directory / "server.pem", "key": directory / "server.key"}
             document["http"]["tls"] = {name: str(path) for name, path in pair.items()}
             registry = Registry(host, kind, f'[registries."{host}"]\nca = "{ca}"\n', ca)
@@ -138,13 +140,14 @@ def certificate(name: str, key, issuer_name: str, issuer_key, extensions) -> x50
     return builder.sign(issuer_key, hashes.SHA256())
 
 
-def _authority(directory: Path) -> Path:
-    """Writes server.pem and server.key for loopback; gives the file of their authority."""
+def authority(directory: Path) -> Path:
+    """Writes server.pem and server.key for loopback and REMOTE; gives their authority's file."""
     ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     is_ca = [(x509.BasicConstraints(ca=True, path_length=0), True)]
     ca_id = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
-    authority = certificate("tests", ca_key, "tests", ca_key, [*is_ca, (ca_id, False)])
-    names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+    root = certificate("tests", ca_key, "tests", ca_key, [*is_ca, (ca_id, False)])
+    hosts = [x509.DNSName("localhost"), x509.DNSName(REMOTE)]
+    names = [*hosts, x509.IPAddress(ip_address("127.0.0.1"))]
     by = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ca_id)
     mine = [(x509.SubjectAlternativeName(names), False), (by, False)]
     server = certificate("server", key, "tests", ca_key, mine)
@@ -153,7 +156,7 @@ def _authority(directory: Path) -> Path:
     (directory / "server.key").write_bytes(_pem(key))
     trusted = directory / "trusted"
     trusted.mkdir()
-    (trusted / "ca.crt").write_bytes(authority.public_bytes(pem))
+    (trusted / "ca.crt").write_bytes(root.public_bytes(pem))
     return trusted / "ca.crt"
 
 
@@ -193,10 +196,17 @@ def _token_server(directory: Path) -> Iterator[dict]:
 
 
 @contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """An HTTP server on loopback for the length of the block; gives its host and port."""
+def serving(handler: type[BaseHTTPRequestHandler], tls: Path | None = None) -> Iterator[str]:
+    """An HTTP server on loopback for the length of the block; gives its host and port.
+
+    With `tls`, a directory that `authority` wrote to, it is one of https.
+    """
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
+    if tls is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls / "server.pem", tls / "server.key")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

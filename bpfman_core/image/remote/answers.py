@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import requests
@@ -59,14 +59,14 @@ def _piece(answer: requests.Response, grace: float, deadline: Deadline) -> bytes
 
 
 def refusal(
-    answer: requests.Response, registry: str, what: str, deadline: Deadline, *, known: bool
+    answer: requests.Response, registry: str, what: str, deadline: Deadline, secrets: Sequence[str]
 ) -> BpfmanError:
-    """The error that an answer means; `what` was asked for, with credentials where `known`."""
+    """The error that an answer means; `what` was asked for, with `secrets` if there are any."""
     status, wait = answer.status_code, retry_after(answer)
-    said = _message(answer, registry, deadline)
+    said = _message(answer, registry, deadline, secrets)
     login = f"give --registry-auth, or `podman login {registry}`"
     if status == 401:
-        refused = "does not accept the credentials" if known else "wants credentials"
+        refused = "does not accept the credentials" if secrets else "wants credentials"
         return Denied(f"{registry} {refused} for {what}{said}", hint=login)
     if status == 403:
         return Denied(f"{registry} does not let you have {what}{said}", hint=login)
@@ -91,7 +91,7 @@ def retry_after(answer: requests.Response) -> float:
 def innermost(error: BaseException) -> BaseException:
     """What requests and urllib3 have wrapped, one around the other."""
     while True:
-        inner = [getattr(error, "reason", None), *reversed(error.args)]
+        inner = [getattr(error, "reason", None), *reversed(error.args), error.__cause__]
         found = next((one for one in inner if isinstance(one, BaseException)), None)
         if found is None:
             return error
@@ -105,13 +105,18 @@ def reason(error: BaseException) -> str:
     return " ".join(str(text).split()) or type(found).__name__
 
 
-def _message(answer: requests.Response, registry: str, deadline: Deadline) -> str:
-    """What the registry itself says in an error's body, if it says anything."""
+def _message(
+    answer: requests.Response, registry: str, deadline: Deadline, secrets: Iterable[str]
+) -> str:
+    """What the registry itself says in an error's body, if it says anything; no secret of ours."""
     try:
         pieces = body(answer, registry, _ERROR_LIMIT, _ERROR_TIME, deadline)
         rows = document(b"".join(pieces)).get("errors")
         texts = [str(row.get("message") or row.get("code") or "") for row in rows or ()]
     except (AttributeError, TypeError, BpfmanError):
         return ""
-    said = " ".join("; ".join(filter(None, texts)).split())[:_WORDS]
+    said = " ".join("; ".join(filter(None, texts)).split())
+    for secret in secrets:
+        said = said.replace(secret, "***")
+    said = said[:_WORDS]
     return f" ({said})" if said and said.isprintable() else ""

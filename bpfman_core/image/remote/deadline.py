@@ -74,6 +74,9 @@ def _pools(sockets: list[socket.socket]) -> dict[str, type]:
         def _new_conn(self) -> Any:
             return _noted(super()._new_conn(), sockets)
 
+        def _connect_tls_proxy(self, *words: Any, **named: Any) -> Any:
+            return _noted(super()._connect_tls_proxy(*words, **named), sockets)
+
         def connect(self) -> None:
             super().connect()  # which hands the descriptor on to another object
             _noted(self.sock, sockets)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import requests
 import requests.utils
 import urllib3.exceptions
+import urllib3.util
 
 from bpfman_core import progress
 from bpfman_core.errors import InvalidRequest, RegistryError, Unreachable
@@ -37,6 +38,7 @@ _CONNECT = 10.0  # seconds
 _REDIRECTS = 5
 _BUSY = (429, 500, 502, 503, 504)
 _MOVED = (301, 302, 303, 307, 308)
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST")
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,7 @@ class Exchange:
                     proxies=_proxies(request.url),
                 )
         except requests.exceptions.SSLError as error:
-            raise RegistryError(
-                f"{name}: TLS failed: {reason(error)}",
-                hint=f'is its authority your own? [registries."{name}"] ca = FILE',
-            ) from error
+            raise self._tls_failure(innermost(error), reason(error)) from error
         except requests.exceptions.ReadTimeout as error:
             raise late from error
         except requests.exceptions.ConnectionError as error:
@@ -138,15 +137,30 @@ class Exchange:
                 raise late from error
             if isinstance(innermost(error), ConnectionResetError | http.client.HTTPException):
                 raise BrokenBody(f"{name}: the connection broke: {reason(error)}") from error
-            raise Unreachable(f"cannot reach {name}: {reason(error)}") from error
+            proxied = isinstance(error, requests.exceptions.ProxyError)
+            way = " through the proxy" if proxied else ""
+            raise Unreachable(f"cannot reach {name}{way}: {reason(error)}") from error
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             raise RegistryError(f"{name}: {reason(error)}") from error
-        except (OSError, ValueError) as error:  # a file of authorities, or a proxy's URL
+        except OSError as error:  # a file of authorities
             raise InvalidRequest(f"{name}: {error}") from error
         if self.deadline.passed:  # an answer that was cut within its headers looks whole
             answer.close()
             raise late
         return answer
+
+    def _tls_failure(self, error: BaseException, why: str) -> RegistryError:
+        """One that another attempt will not mend, or one that it may."""
+        name = self._endpoint.registry
+        table = f'[registries."{name}"]'
+        if isinstance(error, ssl.SSLCertVerificationError):
+            hint = f"is its authority your own? {table} ca = FILE"
+            return RegistryError(f"{name}: TLS failed: {why}", hint=hint)
+        if getattr(error, "reason", None) in _NO_TLS:
+            return RegistryError(
+                f"{name} does not speak TLS", hint=f"if that is right: {table} insecure = true"
+            )
+        return BrokenBody(f"{name}: TLS failed: {why}")
 
     def body(self, answer: requests.Response, limit: int) -> Iterator[bytes]:
         """See `answers.body`."""
@@ -168,7 +182,22 @@ def _proxies(url: str) -> dict[str, str]:
     if is_loopback(origin(url).host.strip("[]")):
         return {}
     found: dict[str, str] = requests.utils.get_environ_proxies(url)
+    for name, value in found.items():
+        _check_proxy(name, value)
     return found
+
+
+def _check_proxy(name: str, value: str) -> None:
+    """Its URL may hold a password, and must not be shown."""
+    try:
+        host = urllib3.util.parse_url(value if "://" in value else f"http://{value}").host
+    except (urllib3.exceptions.HTTPError, ValueError):
+        host = None
+    if not host:
+        raise InvalidRequest(
+            f"the environment names a proxy for {name} by what is no URL",
+            hint="see http_proxy, https_proxy and all_proxy",
+        )
 
 
 def _nowhere(resp: requests.Response) -> str | None:

@@ -80,9 +80,15 @@ class Transport(oras.provider.Registry):  # type: ignore[misc] # oras has no typ
     def refusal(self, answer: requests.Response, what: str) -> BpfmanError:
         """See `answers.refusal`."""
         deadline = self._exchange.deadline
-        return refusal(
-            answer, self._endpoint.registry, what, deadline, known=self._known is not None
-        )
+        return refusal(answer, self._endpoint.registry, what, deadline, self._secrets())
+
+    def _secrets(self) -> tuple[str, ...]:
+        """What must not be shown, though the registry might repeat it."""
+        if self._known is None:
+            return ()
+        token = (self._authorization or "").partition(" ")[2]
+        _, _, pair = self._known.basic().partition(" ")
+        return tuple(filter(None, (pair, token, self._known.password)))
 
     def next_page(self, url: str, link: str) -> str:
         """Where the `link` on a page at `url` leads. Raises RegistryError if that is elsewhere."""
