@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import shutil
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bpfman_core.image import bytecode
-from bpfman_core.image.descriptor import CONFIG, INDEX, LAYER, MANIFEST, Descriptor, digest_of
+from bpfman_core.image.descriptor import (
+    CONFIG,
+    INDEX,
+    LAYER,
+    MANIFEST,
+    Descriptor,
+    compact,
+    digest_of,
+    index_of,
+)
 from bpfman_core.image.layout import REFERENCE, Layout
-from bpfman_core.model import Json
 
 _EPOCH = "1970-01-01T00:00:00Z"
 
@@ -37,8 +44,8 @@ class NewImage:
     def labels(self) -> dict[str, str]:
         """The labels that describe it; for a single program those of the first generation too."""
         labels = {
-            bytecode.PROGRAMS: _compact(dict(self.programs)).decode(),
-            bytecode.MAPS: _compact(dict(self.maps)).decode(),
+            bytecode.PROGRAMS: compact(dict(self.programs)).decode(),
+            bytecode.MAPS: compact(dict(self.maps)).decode(),
         }
         if len(self.programs) == 1:
             function, kind = next(iter(self.programs.items()))
@@ -81,7 +88,7 @@ def write(directory: Path, images: Mapping[str, NewImage]) -> dict[str, str]:
     layout.check_usable()
     shutil.rmtree(directory, ignore_errors=True)
     layout.blobs.mkdir(parents=True)
-    layout.marker_path.write_bytes(_compact({"imageLayoutVersion": "1.0.0"}))
+    layout.marker_path.write_bytes(compact({"imageLayoutVersion": "1.0.0"}))
     tops: dict[str, Descriptor] = {}
     for reference, image in images.items():
         built = assemble(image)
@@ -91,12 +98,6 @@ def write(directory: Path, images: Mapping[str, NewImage]) -> dict[str, str]:
     named = [replace(top, annotations={REFERENCE: name}) for name, top in tops.items()]
     layout.index_path.write_bytes(index_of(named))
     return {name: top.digest for name, top in tops.items()}
-
-
-def index_of(descriptors: Sequence[Descriptor]) -> bytes:
-    """An index of these, as a document."""
-    rows = [descriptor.as_json() for descriptor in descriptors]
-    return _compact({"schemaVersion": 2, "mediaType": INDEX, "manifests": rows})
 
 
 def _manifest(
@@ -118,10 +119,10 @@ def _manifest(
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
-        "config": _add(blobs, CONFIG, _compact(config)).as_json(),
+        "config": _add(blobs, CONFIG, compact(config)).as_json(),
         "layers": [layer.as_json()],
     }
-    return _add(blobs, MANIFEST, _compact(manifest))
+    return _add(blobs, MANIFEST, compact(manifest))
 
 
 def _add(blobs: dict[str, bytes], media_type: str, data: bytes) -> Descriptor:
@@ -145,7 +146,3 @@ def _gzip(data: bytes) -> bytes:
     with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as packed:
         packed.write(data)
     return buffer.getvalue()
-
-
-def _compact(value: Json) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()

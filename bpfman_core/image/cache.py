@@ -8,7 +8,6 @@ again as it is read.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -20,11 +19,11 @@ from pathlib import Path
 from bpfman_core.errors import BpfmanError, Denied, InvalidObject, NotFound
 from bpfman_core.image.descriptor import (
     DOCUMENT_LIMIT,
-    INDEX,
     INDEXES,
     MANIFESTS,
     Descriptor,
     document,
+    index_of,
 )
 from bpfman_core.image.layout import REFERENCE, Layout, reference_of
 from bpfman_core.image.reference import Reference
@@ -166,9 +165,7 @@ class Cache(Layout):
         return self._collect(kept)
 
     def _write_index(self, entries: Iterable[Descriptor]) -> None:
-        rows = [entry.as_json() for entry in entries]
-        value = {"schemaVersion": 2, "mediaType": INDEX, "manifests": rows}
-        self._write(self.index_path, json.dumps(value).encode(), durably=True)
+        self._write(self.index_path, index_of(entries), durably=True)
 
     def _collect(self, kept: Iterable[Descriptor]) -> int:
         needed = {self.blob_path(digest).name for digest in self._reachable(kept)}

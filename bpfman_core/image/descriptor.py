@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bpfman_core.errors import InvalidObject
@@ -115,3 +115,14 @@ def document(data: bytes) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise InvalidObject("the image holds a document that is no JSON object")
     return value
+
+
+def index_of(descriptors: Iterable[Descriptor]) -> bytes:
+    """An index of these, as a document."""
+    rows = [descriptor.as_json() for descriptor in descriptors]
+    return compact({"schemaVersion": 2, "mediaType": INDEX, "manifests": rows})
+
+
+def compact(value: Json) -> bytes:
+    """JSON without blanks; the same value gives the same bytes."""
+    return json.dumps(value, separators=(",", ":")).encode()

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bpfman_core.errors import BpfmanError
-from bpfman_core.image.build import index_of
 from bpfman_core.image.bytecode import FetchedImage
 from bpfman_core.image.cache import POLICY, VERDICT, Cache
-from bpfman_core.image.descriptor import INDEX, LAYER_LIMIT, Descriptor
+from bpfman_core.image.descriptor import INDEX, LAYER_LIMIT, Descriptor, index_of
 from bpfman_core.image.manifest import resolve
 from bpfman_core.image.places import Found, Search
 from bpfman_core.image.repository import Repository, fallback_tag

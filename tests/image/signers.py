@@ -12,9 +12,9 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from bpfman_core.image.build import Built, index_of
+from bpfman_core.image.build import Built
 from bpfman_core.image.cache import Cache
-from bpfman_core.image.descriptor import CONFIG, INDEX, MANIFEST, Descriptor
+from bpfman_core.image.descriptor import CONFIG, INDEX, MANIFEST, Descriptor, index_of
 from bpfman_core.image.reference import Reference
 from bpfman_core.image.signing import bundle, simple
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 
 from bpfman_core.errors import Unreachable
 from bpfman_core.image.settings import Endpoint, host_of, is_loopback
@@ -17,6 +16,8 @@ def check_reachable(endpoint: Endpoint) -> None:
 
     Behind a proxy nothing can be said beforehand; this machine itself is behind none.
     """
+    import socket
+
     host = host_of(endpoint.host)
     if not is_loopback(host) and any(
         os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXIES
