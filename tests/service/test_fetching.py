@@ -185,6 +185,8 @@ def waiting_for_the_lock(
     bpfman: Shell, service: subprocess.Popen[bytes], start: Callable[..., Client]
 ) -> Iterator[Client]:
     """A client whose load waits, in the service, for the writer lock until the block ends."""
+    # before it listens the service itself takes the lock
+    wait_until(lambda: events(bpfman, "listening"), "it has prepared", timeout=DEADLINE)
     with bpfman.locked():
         client = start("load", "file", "-p", bpfman.compiled(PASS), *bpfman.xdp())
         lock = str(bpfman.paths.lock)
