@@ -196,7 +196,7 @@ def _children(layout: Layout, parent: Descriptor) -> list[Descriptor]:
         rows = [*value.get("manifests", ()), *value.get("layers", ())]
         rows += [value["config"]] if "config" in value else []
         return [Descriptor.parse(row) for row in rows]
-    except (BpfmanError, TypeError):
+    except (InvalidObject, TypeError):
         return []  # damaged: pulled anew when it is asked for
 
 

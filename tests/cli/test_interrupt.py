@@ -19,6 +19,7 @@ from tests.cli.conftest import BPFMAN
 from tests.image.registries import serving
 
 DEADLINE = 30.0  # seconds
+PAUSE = 0.1  # seconds; a client reads a hundred lines of a head, but no more
 HEEDING = "--default-signal=INT"  # what runs in the background may ignore it
 IGNORING = "--ignore-signal=INT"
 CLICK = """
@@ -37,7 +38,11 @@ Start = Callable[..., Command]
 
 
 class Registry:
-    """Begins an answer and takes its time; in the end it has no such image."""
+    """Begins an answer and takes its time; in the end it has no such image.
+
+    Every line that it says wakes up who waits: Python does not notice a signal that comes just
+    before it begins to read until there is something to read.
+    """
 
     def __init__(self) -> None:
         self.host = ""
@@ -51,7 +56,8 @@ class Registry:
     def answer(self, asked: BaseHTTPRequestHandler) -> None:
         asked.wfile.write(b"HTTP/1.1 404 Not Found\r\n")
         self.asked.set()
-        self.over.wait(DEADLINE)
+        while not self.over.wait(PAUSE):
+            asked.wfile.write(b"X-Wait: x\r\n")
         asked.wfile.write(b"Content-Length: 0\r\n\r\n")
 
 

@@ -109,12 +109,14 @@ class RegistryRepository:
         for _ in range(_PAGES):
             page = self._document(url, what, accept=INDEX, absent=_NO_API)
             if page is None or page.kind != INDEX:
-                return None
+                break
             found += descriptors(document(page.data), "manifests")
             if not page.next:
                 return tuple(found)
             url = self._transport.next_page(url, page.next)
-        raise InvalidObject(f"{self._endpoint.registry} has no end of {what}")
+        if found:  # what is on the pages that are missing must not count as absent
+            raise InvalidObject(f"{self._endpoint.registry} does not give all {what}")
+        return None
 
     def _document(
         self, place: str, what: str, *, accept: str = _ACCEPT, absent: Container[int] = (404,)

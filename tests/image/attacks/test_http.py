@@ -198,7 +198,9 @@ def test_referrers_on_many_pages(hostile, good, configured, fails):
     hostile.answers[path] = page(b"1", f"http://localhost:1{path}")
     fails(RegistryError, "sends us to http://localhost, another host")
     hostile.answers[path] = page(b"1", path)
-    fails(InvalidObject, "no end of referrers")
+    fails(InvalidObject, "does not give all referrers")
+    hostile.answers[path] = in_turn(page(b"1", path), reply(b"", 404))
+    fails(InvalidObject, "does not give all referrers")
 
 
 def test_too_many_referrers(hostile, good, fails):
