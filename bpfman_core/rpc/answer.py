@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 from weakref import WeakSet
 
@@ -20,6 +21,8 @@ from bpfman_core.rpc.peer import Caller, caller, transport
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
+
+_RECEIVE = 5.0  # seconds that a message may take to come; else it would hold up the end
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +77,9 @@ class Answering:
         self._connections.add(transport(stream))
         if self._calls.stopping:
             raise self._status(Busy("the service is stopping", hint="try again later"))
-        request = await stream.recv_message()
+        request = None
+        with suppress(TimeoutError):
+            request = await asyncio.wait_for(stream.recv_message(), _RECEIVE)
         if request is None:
             raise GRPCError(Status.INVALID_ARGUMENT, "the request has no message")
         return request

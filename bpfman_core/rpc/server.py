@@ -11,6 +11,7 @@ from grpclib.server import Stream
 
 from bpfman_core import __version__
 from bpfman_core.api import Api
+from bpfman_core.model import PullPolicy
 from bpfman_core.rpc import requests, views
 from bpfman_core.rpc.answer import Answering
 from bpfman_core.rpc.calls import Kind
@@ -186,7 +187,9 @@ class Extra(ExtraBase):
 
 
 def _kind(request: pb.LoadRequest) -> Kind:
-    return Kind.FETCH if request.bytecode.HasField("image") else Kind.CHANGE
+    image = request.bytecode.image  # an empty one asks nobody: it is refused
+    never = image.image_pull_policy == requests.PULL_POLICIES.index(PullPolicy.NEVER)
+    return Kind.FETCH if image.url and not never else Kind.CHANGE
 
 
 def _loading(request: pb.LoadRequest) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -12,10 +13,16 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from grpclib import GRPCError
+from grpclib.client import Channel
+from grpclib.exceptions import StreamTerminatedError
 
 from bpfman_core.image.build import Built, NewImage, assemble
 from bpfman_core.image.descriptor import INDEX, MANIFEST
 from bpfman_core.image.manifest import host_platform
+from bpfman_core.rpc.generated.bpfman_grpc import BpfmanStub
+from bpfman_core.rpc.generated.extra_grpc import ExtraStub
+from bpfman_core.rpc.generated.extra_pb2 import GetInfoRequest
 from bpfman_core.testing.agreement import check_agreement, pinned
 from bpfman_core.testing.waiting import wait_until
 from tests.cli.conftest import BPFMAN, Shell
@@ -230,8 +237,9 @@ def test_nobody_else_waits_for_slow_registries(bpfman, registry, start) -> None:
         bpfman.stop(service)
 
 
-def test_a_stop_does_not_wait_for_slow_registries(bpfman, registry, start) -> None:
-    url = registry.url(DRIPS)
+@pytest.mark.parametrize("tag", [DRIPS, STALLS])
+def test_a_stop_does_not_wait_for_slow_registries(bpfman, registry, start, tag) -> None:
+    url = registry.url(tag)
     with bpfman.service() as service:
         bpfman.load(PASS, *bpfman.xdp())
         clients = [start("load", "image", "-i", url, *bpfman.xdp(60))]
@@ -244,6 +252,45 @@ def test_a_stop_does_not_wait_for_slow_registries(bpfman, registry, start) -> No
         assert [ended(client) for client in clients] == [(1, "", said)] * 9
     assert pinned(bpfman.paths) == []
     assert bpfman.ids() == []
+
+
+def test_a_stop_does_not_wait_for_who_asks_nothing(bpfman) -> None:
+    """A client that begins a request, and never says what it wants."""
+
+    async def begin(ended: Callable[[], int]) -> int:
+        channel = Channel(path=str(bpfman.paths.socket))
+        try:
+            async with BpfmanStub(channel).Unload.open() as stream:
+                await stream.send_request()
+                await ExtraStub(channel).GetInfo(GetInfoRequest())  # the other has come by now
+                status = await asyncio.to_thread(ended)
+                with suppress(GRPCError, StreamTerminatedError):
+                    await stream.cancel()
+        except (GRPCError, StreamTerminatedError):
+            pass  # it is told, if there is still time for that
+        finally:
+            channel.close()
+        return status
+
+    with bpfman.service() as service:
+
+        def stopped() -> int:
+            service.send_signal(signal.SIGTERM)
+            return service.wait(STOPPED)
+
+        assert asyncio.run(begin(stopped)) == 0
+
+
+def test_what_is_at_hand_does_not_wait_for_slow_registries(bpfman, registry, start) -> None:
+    bpfman("image", "build", "-t", "quay.io/x/here:1", "-b", bpfman.compiled(PASS))
+    with bpfman.service() as service:
+        pulls = [start("image", "pull", registry.url(DRIPS)) for _ in range(THREADS + 1)]
+        wait_until(lambda: len(registry.held) == THREADS, "the pulls wait", timeout=DEADLINE)
+        all_have_asked(bpfman, service, pulls)
+        here = ("load", "image", "-i", "quay.io/x/here:1", "--pull-policy", "Never")
+        bpfman(*here, *bpfman.xdp())
+        assert [pull.poll() for pull in pulls] == [None] * (THREADS + 1)
+        bpfman.stop(service)
 
 
 def test_beginning_anew_does_not_wait_for_slow_registries(bpfman, registry, start) -> None:

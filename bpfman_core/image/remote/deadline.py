@@ -1,13 +1,16 @@
 """Time limits that hold whatever a server sends.
 
 A socket's timeout is for each read; headers, trailers and interim answers that never end satisfy
-it for ever. Here connections are cut by a timer.
+it for ever. Here connections are cut by another thread, which also asks whoever is told of progress
+whether to go on.
 """
 
 from __future__ import annotations
 
+import contextvars
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -15,6 +18,10 @@ from typing import Any
 import requests.adapters
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from bpfman_core import progress
+
+_POLL = 0.25  # seconds between questions whether to go on
 
 
 class Deadline:
@@ -25,24 +32,40 @@ class Deadline:
 
     def __init__(self, session: requests.Session) -> None:
         self.passed = False
+        self._ended: Exception | None = None
         self._sockets: list[socket.socket] = []
         for prefix in ("https://", "http://"):
             session.mount(prefix, _Adapter(self._sockets))
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """Cut what is open when the block takes longer; it then fails as if the peer had."""
+        """Cut what is open when the block takes longer; it then fails as if the peer had.
+
+        Where whoever is told of progress ends it meanwhile, raises what they did.
+        """
         self.passed = False
-        timer = threading.Timer(seconds, self._cut)
-        timer.daemon = True
-        timer.start()
+        over, told = threading.Event(), contextvars.copy_context()
+        threading.Thread(target=told.run, args=(self._watch, over, seconds), daemon=True).start()
         try:
             yield
         finally:
-            timer.cancel()
+            over.set()
+            if self._ended is not None:
+                raise self._ended
+
+    def _watch(self, over: threading.Event, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not over.wait(min(_POLL, max(0.0, end - time.monotonic()))):
+            try:
+                progress.advance(0)
+            except Exception as error:
+                self._ended = error
+            self.passed = time.monotonic() >= end
+            if self.passed or self._ended is not None:
+                self._cut()
+                return
 
     def _cut(self) -> None:
-        self.passed = True
         for one in self._sockets:
             with suppress(OSError):
                 socket.socket.shutdown(one, socket.SHUT_RDWR)  # beneath TLS, if there is any
