@@ -28,6 +28,8 @@ import errno as errno_codes
 import os
 from collections.abc import Iterable
 
+from bpfman_core.text import plain
+
 _LONGEST = 500
 """Characters of a message, and of a hint, that are kept."""
 
@@ -53,7 +55,7 @@ class BpfmanError(Exception):
 def _line(text: str) -> str:
     """One line that a terminal can show: parts of it may come from anywhere."""
     short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-    return "".join(one if one.isprintable() else " " if one.isspace() else "?" for one in short)
+    return plain(short)
 
 
 class InvalidRequest(BpfmanError):

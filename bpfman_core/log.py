@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bpfman_core.text import plain
+
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -81,7 +83,7 @@ class _Plain(logging.Formatter):
     """A line that begins as those of errors do."""
 
     def format(self, record: logging.LogRecord) -> str:
-        message = " ".join(record.getMessage().split())
+        message = " ".join(plain(record.getMessage()).split())
         return f"bpfman: {record.levelname.lower()}: {message}"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bpfman_core.text import plain
+
 _EMPTY = 15  # how long the line is in a block without rows
 
 
@@ -35,8 +37,3 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def column(words: Iterable[object]) -> str:
     """One word a line, or `None`."""
     return "\n".join(plain(str(word)) for word in words) or "None"
-
-
-def plain(text: str) -> str:
-    """What a terminal shows as it stands: names and labels may come from anywhere."""
-    return "".join(one if one.isprintable() else "?" for one in text)

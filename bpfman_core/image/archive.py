@@ -76,7 +76,10 @@ def members(data: bytes | bytearray) -> Iterator[Member]:
             long_name = _pax_path(bytes(content[: 2 * _LONGEST_NAME])) or long_name
         elif kind not in (_LONG_LINK, _GLOBAL_PAX):
             whole = content if len(content) == size else view[:0]
-            yield Member(long_name or name, _KINDS.get(kind, "special file"), size, whole)
+            full, what = long_name or name, _KINDS.get(kind, "special file")
+            if full.endswith("/"):  # as directories were written before they had a type
+                what = "directory"
+            yield Member(full, what, size, whole)
             long_name = ""
     if at != len(data) and at + _BLOCK > len(data):
         raise _unreadable("it is cut short")

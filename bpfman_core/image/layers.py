@@ -43,14 +43,23 @@ def only_object(layers: Iterable[bytes], filename: str) -> bytes:
 def _stacked(below: dict[str, Member], layer: Iterable[Member], wanted: str) -> dict[str, Member]:
     """What may be the object, by its path, once a layer lies on those `below`."""
     gone: set[str] = set()
+    directories: set[str] = set()
     new: dict[str, Member] = {}
     for member in layer:
-        removed = _removes(member)
+        path, removed = _path(member.name), _removes(member)
         if removed is not None:
             gone.add(removed)
-        elif _may_be_object(member, wanted):
-            new[_path(member.name)] = member
-    left = {path: one for path, one in below.items() if gone.isdisjoint(_above(path))}
+        elif member.kind == "directory" or not path:
+            directories.add(path)
+        else:
+            gone.add(path)  # and, were it a directory below, all that is in it
+            if _may_be_object(member, wanted):
+                new[path] = member
+    left = {
+        path: one
+        for path, one in below.items()
+        if path not in directories and gone.isdisjoint(_above(path))
+    }
     if len(left) + len(new) > _MANY:
         raise InvalidObject(f"the image holds more than {_MANY} objects")
     return left | new
@@ -58,7 +67,7 @@ def _stacked(below: dict[str, Member], layer: Iterable[Member], wanted: str) -> 
 
 def _may_be_object(member: Member, wanted: str) -> bool:
     name = _base(member.name)
-    return member.kind != "directory" and (name == wanted or name.endswith(".o"))
+    return name.endswith(".o") or (wanted != "" and name == wanted)
 
 
 def _removes(member: Member) -> str | None:

@@ -101,4 +101,4 @@ def _cached(search: Search) -> Located | None:
 
 
 def _at(found: Found) -> Located:
-    return Located(found.top, f"registry:{found.place.registry}", found.repository)
+    return Located(found.top, found.source, found.repository)

@@ -42,6 +42,11 @@ class Found:
     repository: Repository
     top: Descriptor
 
+    @property
+    def source(self) -> str:
+        """Where it is, in a word."""
+        return f"registry:{self.place.registry}"
+
     def signed_at(self) -> Iterator[Repository]:
         """Where its signatures may be; a mirror may lack those that the registry has."""
         yield self.repository

@@ -99,7 +99,7 @@ def _take_from(found: Found) -> _Taken:
     recorder = Recorder(found.repository, Cache(settings.cache))
     fingerprint = settings.signing.fingerprint()
     verdict = check.verdict(_signed_at(found, recorder), found.top.digest, settings.signing)
-    image = take(recorder, found.top, f"registry:{found.place.registry}", verdict)
+    image = take(recorder, found.top, found.source, verdict)
     return _Taken(image, found.top, recorder, notes(fingerprint, verdict))
 
 

@@ -15,7 +15,7 @@ import logging
 from contextlib import suppress
 
 from bpfman_core.api import ImageSource
-from bpfman_core.errors import BpfmanError, NotFound, Unreachable, Untrusted
+from bpfman_core.errors import BpfmanError, InvalidRequest, NotFound, Unreachable, Untrusted
 from bpfman_core.image import pull, seed
 from bpfman_core.image.bytecode import Bytecode, FetchedImage, extract
 from bpfman_core.image.cache import POLICY, VERDICT, Cache
@@ -73,6 +73,7 @@ def _nearest(search: Search, policy: PullPolicy, must_keep: bool) -> FetchedImag
 def _judged(
     repository: Repository, top: Descriptor, source: str, policy: SigningPolicy
 ) -> FetchedImage:
+    policy.fingerprint()  # a key that cannot be read is an error, needed or not
     return pull.take(repository, top, source, check.verdict([repository], top.digest, policy))
 
 
@@ -101,7 +102,8 @@ def _credentials(image: ImageSource) -> Credentials | None:
 def _cached(reference: Reference, settings: ImageSettings) -> FetchedImage | None:
     """The image in the cache; one that is damaged there counts as absent.
 
-    Raises Untrusted for one that is refused, or whose signatures were not looked for.
+    Raises Untrusted for one that is refused, or whose signatures were not looked for, and
+    InvalidRequest for a policy that cannot be read.
     """
     cache = Cache(settings.cache)
     try:
@@ -110,9 +112,9 @@ def _cached(reference: Reference, settings: ImageSettings) -> FetchedImage | Non
             return None
         verdict = _verdict_of(cache, reference, top, settings.signing)
         return pull.take(cache.repository(reference), top, f"cache:{cache.directory}", verdict)
-    except Untrusted:
-        raise
     except BpfmanError as error:
+        if isinstance(error, Untrusted) or type(error) is InvalidRequest:  # the policy's own
+            raise
         _log.warning("the cached copy of %s cannot be used: %s", reference, error)
         return None
 

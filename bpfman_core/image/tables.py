@@ -62,8 +62,7 @@ def _registry(table: _Table) -> RegistrySettings:
 
 def _mirror(table: str, text: str) -> str:
     """A registry, or a place in one. Its host must be plain: `x` alone would be docker.io/x."""
-    place = Reference.parse(f"{text}/any")
-    if place.name != f"{text}/any":
+    if Reference.parse(f"{text}/any/one").name != f"{text}/any/one":
         raise InvalidRequest(f"{table}: the mirror {text!r} names no host", hint="write HOST/PATH")
     return text
 

@@ -76,6 +76,9 @@ def test_a_link_in_the_place_of_an_object():
         (["old.o"], ["x.o", ".wh..wh..opq"], "x.o"),
         (["x.o"], [".wh.", ".wh..wh.plnk", "a/.wh.x.o"], "x.o"),
         (["x.o"], [".wh.x.o", "x.o"], "x.o"),
+        (["lib/old.o", "x.o"], ["lib"], "x.o"),
+        (["old.o", "x.o"], ["old.o/"], "x.o"),
+        (["x.o"], ["bpf/", "", ".", "./"], "x.o"),
     ],
 )
 def test_a_layer_takes_away_what_lies_below(below, above, left):

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "bpfman_core"
 
 LAYERS = {
-    "errors": set(),
+    "text": set(),
+    "errors": {"text"},
     "options": {"errors"},
     "model": {"options", "kernel"},  # the kernel for the type of a descriptor only
     "api": {"model"},
@@ -21,7 +22,7 @@ LAYERS = {
     "progress": set(),
     "lock": {"errors"},
     "config": {"errors", "model"},
-    "log": set(),
+    "log": {"text"},
     "elf": {"errors"},
     "globals": {"elf", "errors"},
     "records": {"model"},
@@ -49,6 +50,7 @@ LAYERS = {
         *("__init__", "api", "bound", "bytecode", "config", "contents", "errors", "globals"),
         "handler",
         *("image", "log", "model", "options", "paths", "progress", "registry", "rpc", "service"),
+        "text",
     },
 }
 """What each part of the core may use, besides itself."""

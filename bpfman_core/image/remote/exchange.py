@@ -120,7 +120,7 @@ class Exchange:
                 answer = self._session.request(
                     request.method,
                     request.url,
-                    data=None if request.data is None else _Upload(request.data),
+                    data=_Upload(request.data) if request.data else request.data,
                     headers=dict(request.headers),
                     stream=True,
                     allow_redirects=False,
@@ -182,8 +182,9 @@ def _proxies(url: str) -> dict[str, str]:
     if is_loopback(origin(url).host.strip("[]")):
         return {}
     found: dict[str, str] = requests.utils.get_environ_proxies(url)
-    for name, value in found.items():
-        _check_proxy(name, value)
+    for name in (origin(url).scheme, "all"):
+        if name in found:
+            _check_proxy(name, found[name])
     return found
 
 

@@ -29,7 +29,6 @@ from bpfman_core.image.settings import Endpoint
 
 _NO_API = (400, 404, 405, 406)
 _PAGES = 16
-_REFERRERS = 256
 
 _ACCEPT = ", ".join(sorted(INDEXES | MANIFESTS))
 
@@ -98,25 +97,24 @@ class RegistryRepository:
             index = self.resolve(fallback_tag(digest))
             data = b"" if index is None else self.read(index, DOCUMENT_LIMIT)
             found = descriptors(document(data), "manifests") if data else ()
-        if len(found) > _REFERRERS:
-            raise InvalidObject(f"{self._endpoint.registry} has too many {what}: {len(found)}")
         return found
 
     def _listed(self, path: str, what: str) -> tuple[Descriptor, ...] | None:
         """All pages of a list; None where there is no such list."""
         found: list[Descriptor] = []
         url = f"{self._endpoint.url}{path}"
-        for _ in range(_PAGES):
+        for number in range(_PAGES):
             page = self._document(url, what, accept=INDEX, absent=_NO_API)
             if page is None or page.kind != INDEX:
+                if not number:
+                    return None
                 break
             found += descriptors(document(page.data), "manifests")
             if not page.next:
                 return tuple(found)
             url = self._transport.next_page(url, page.next)
-        if found:  # what is on the pages that are missing must not count as absent
-            raise InvalidObject(f"{self._endpoint.registry} does not give all {what}")
-        return None
+        # what is on the pages that are missing must not count as absent
+        raise InvalidObject(f"{self._endpoint.registry} does not give all {what}")
 
     def _document(
         self, place: str, what: str, *, accept: str = _ACCEPT, absent: Container[int] = (404,)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bpfman_core.errors import InvalidObject
 from bpfman_core.image.descriptor import Descriptor
 from bpfman_core.image.repository import Repository
 
 TOTAL = 32 << 20  # bytes
+READS = 1024
 
 
 @dataclass
 class Allowance:
-    """A repository of which at most `left` bytes can be read; what has more is InvalidObject."""
+    """A repository of which `left` bytes can be read, `reads` times; then all is InvalidObject."""
 
     inner: Repository
     left: int = TOTAL
+    reads: int = READS
 
     def resolve(self, wanted: str) -> Descriptor | None:
         """See `Repository.resolve`."""
@@ -24,6 +27,9 @@ class Allowance:
     def read(self, descriptor: Descriptor, limit: int) -> bytes:
         """See `Repository.read`."""
         descriptor.check_size(min(limit, self.left))
+        if not self.reads:
+            raise InvalidObject("the image has more about it than can be looked at")
+        self.reads -= 1
         self.left -= descriptor.size
         return self.inner.read(descriptor, limit)
 

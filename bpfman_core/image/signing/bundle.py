@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bpfman_core.errors import InvalidObject, NotFound, Untrusted
 from bpfman_core.image.descriptor import DOCUMENT_LIMIT, MANIFESTS, Descriptor, document
 from bpfman_core.image.repository import Repository
-from bpfman_core.image.signing.found import LIMIT, Signature, Unknown
+from bpfman_core.image.signing.found import LIMIT, MANY, Signature, Unknown
 from bpfman_core.model import Json
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ def signatures(repository: Repository, digest: str) -> Iterator[Signature]:
 
     A referrer that cannot be read may be a signature: it counts as one that proves nothing.
     """
-    for referrer in repository.referrers(digest):
+    referrers = repository.referrers(digest)
+    if len(referrers) > MANY:
+        raise InvalidObject(f"the image has too many referrers: {len(referrers)}")
+    for referrer in referrers:
         if referrer.media_type not in MANIFESTS:
             continue  # bundles are in manifests
         try:

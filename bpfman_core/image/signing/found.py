@@ -14,7 +14,7 @@ LIMIT = 1 << 20
 """The most bytes that one signature may have."""
 
 MANY = 256
-"""The most signatures that an image may have in the old form."""
+"""The most signatures that an image may have in the old form, and the most referrers."""
 
 
 class Signature(Protocol):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bpfman_core.errors import InvalidRequest
 
-_VERSION = 1
+_VERSION = 2
 """Raised when signatures are judged otherwise, so that what was judged before is judged again."""
 
 
@@ -60,7 +60,7 @@ class SigningPolicy:
         root = self.trusted_root
         rows = [
             _VERSION,
-            [self.enabled, self.allow_unsigned],
+            self.allow_unsigned,
             [_digest(key) for key in self.keys],
             [[identity.subject, identity.issuer] for identity in self.identities],
             None if root is None else _digest(root),

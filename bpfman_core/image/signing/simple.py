@@ -62,9 +62,8 @@ def signatures(repository: Repository, digest: str) -> Iterator[Signature]:
     if len(rows) > MANY:
         raise InvalidObject(f"the image has more than {MANY} signatures")
     for row in rows:
-        layer = Descriptor.parse(row)
         try:
-            yield _signature(repository, layer)
+            yield _signature(repository, Descriptor.parse(row))
         except (InvalidObject, NotFound) as error:
             yield Unknown(f"a signature cannot be read: {error.message}")
 

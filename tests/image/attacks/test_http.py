@@ -201,6 +201,11 @@ def test_referrers_on_many_pages(hostile, good, configured, fails):
     fails(InvalidObject, "does not give all referrers")
     hostile.answers[path] = in_turn(page(b"1", path), reply(b"", 404))
     fails(InvalidObject, "does not give all referrers")
+    none = index_of()
+    empty = reply(none.blobs[none.top.digest], kind=INDEX, Link=f'<{path}>; rel="next"')
+    for answer in (empty, in_turn(empty, reply(b"", 404))):
+        hostile.answers[path] = answer
+        fails(InvalidObject, "does not give all referrers")
 
 
 def test_too_many_referrers(hostile, good, fails):
@@ -210,6 +215,22 @@ def test_too_many_referrers(hostile, good, fails):
         index.blobs[index.top.digest], kind=INDEX
     )
     fails(InvalidObject, "too many referrers")
+
+
+def test_a_manifest_of_more_signatures_than_can_be(hostile, good, pull):
+    """They are not asked for one by one, for ever; and the image does not count as unsigned."""
+    row = Descriptor(f"{BUNDLE}.v0.3+json", Descriptor.of("", b"").digest, 0).as_json()
+    about = forged(layers=[row] * 20_000, subject=good.top.as_json())
+    index = index_of(about.top.as_json())
+    place = f"/v2/{NAME}/manifests/{about.top.digest}"
+    hostile.answers = {
+        f"/v2/{NAME}/referrers/{good.top.digest}": reply(index.blobs[index.top.digest], kind=INDEX),
+        place: reply(about.blobs[about.top.digest], kind=MANIFEST),
+        f"/v2/{NAME}/blobs/{row['digest']}": reply(b""),
+    }
+    with soon():
+        assert pull().signature == "signed, not verified"
+    assert len(hostile.seen) < 1100
 
 
 @pytest.mark.parametrize("size", [None, 2 * MB], ids=["gone", "large"])

@@ -17,6 +17,7 @@ from tests.image.registries import serving
 from tests.image.signers import (
     STRICT,
     Key,
+    Signed,
     keys,
 )
 
@@ -104,6 +105,26 @@ def test_a_key_that_is_replaced_while_an_image_is_pulled(
         assert find(ImageSource(url), configured(keys(key.path))).signature.startswith("verified")
     with pytest.raises(Untrusted, match="by another key"):
         find(ImageSource(url, NEVER), configured(keys(key.path)))
+
+
+def test_a_key_that_is_gone_is_an_error_wherever_the_image_is(
+    signed, published, configured, key, tmp_path
+):
+    """Not a cache that is damaged, for which something unsigned could stand in."""
+    signed.simple(key)
+    url = published(signed, "team/gone:1")
+    Signed(signed.image, url).keep(tmp_path / "seed")
+    policy, seeds = keys(key.path), f'seeds = ["{tmp_path}/seed"]'
+    assert find(ImageSource(url), configured(policy)).signature.startswith("verified")
+    pem = key.path.read_bytes()
+    for content in (None, b"no key"):
+        key.path.unlink() if content is None else key.path.write_bytes(content)
+        for images in (seeds, f"{seeds}\noffline = true"):
+            for when in (NEVER, PullPolicy.IF_NOT_PRESENT):
+                with pytest.raises(InvalidRequest, match=r"signing: .*\.pub"):
+                    find(ImageSource(url, when), configured(policy, images))
+    key.path.write_bytes(pem)
+    assert find(ImageSource(url, NEVER), configured(policy)).signature.startswith("verified")
 
 
 def test_a_mirror_that_lacks_the_signatures(signed, published, registries, configured, key):

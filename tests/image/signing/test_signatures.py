@@ -13,7 +13,7 @@ from bpfman_core.errors import InvalidObject, Untrusted
 from bpfman_core.image.descriptor import Descriptor
 from bpfman_core.image.layout import REFERENCE, Layout
 from bpfman_core.image.signing import simple
-from bpfman_core.image.signing.allowance import TOTAL, Allowance
+from bpfman_core.image.signing.allowance import READS, TOTAL, Allowance
 from bpfman_core.image.source import find
 from tests.image.signers import (
     ELSEWHERE,
@@ -185,6 +185,12 @@ def test_a_signature_that_is_gone_hides_no_good_one(signed, verdict, key):
     assert verdict(signed, keys(key.path)) == f"verified: key {key.path}"
 
 
+def test_a_row_that_makes_no_sense_hides_no_good_one(signed, verdict, key):
+    signed.simple(key)
+    signed.layers.insert(0, replace(signed.layers[0], digest="text"))
+    assert verdict(signed, keys(key.path)) == f"verified: key {key.path}"
+
+
 def test_a_bundle_that_is_too_large_hides_no_good_one(signed, verdict, key):
     signed.bundle(key, text=bytes(2 << 20))
     with pytest.raises(Untrusted, match="cannot be read"):
@@ -203,3 +209,15 @@ def test_only_so_much_is_read_in_search_of_signatures():
         within.read(one, 1 << 20)
     with pytest.raises(InvalidObject, match="more than the 0 allowed"):
         within.read(one, 1 << 20)
+
+
+def test_only_so_often_is_something_read_in_search_of_signatures():
+    class Empty:
+        def read(self, descriptor: Descriptor, limit: int) -> bytes:
+            return b""
+
+    within, none = Allowance(Empty()), Descriptor("", f"sha256:{'1' * 64}", 0)
+    for _ in range(READS):
+        within.read(none, 1)
+    with pytest.raises(InvalidObject, match="more about it than can be looked at"):
+        within.read(none, 1)

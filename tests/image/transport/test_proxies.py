@@ -65,6 +65,15 @@ def test_a_proxy_sees_no_credentials_but_its_own(
     assert NAME.encode() not in tunnel.passed
 
 
+@pytest.mark.parametrize("hosts", ["localhost,::1", "other.example:5000,127.0.0.1", "[::1", ""])
+def test_who_needs_no_proxy_is_no_proxy(secure, authorities, good, pull, proxy, monkeypatch, hosts):
+    secure.hold(good)
+    proxy.answers[f"{REMOTE}:443"] = Tunnel(secure.host)
+    monkeypatch.setenv("https_proxy", f"http://{proxy.host}")
+    monkeypatch.setenv("no_proxy", hosts)
+    assert pull(REMOTE, f'ca = "{authorities}"').digest == good.top.digest
+
+
 def test_a_tunnel_to_somebody_else(registries, pull, proxy, authorities, monkeypatch):
     proxy.answers[f"{REMOTE}:443"] = Tunnel(registries("tls").host)
     monkeypatch.setenv("https_proxy", f"http://{proxy.host}")
