@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from bpfman_core.cli.render import timestamp
+from bpfman_core.cli.layout import timestamp
 from bpfman_core.model import ImageOrigin, Json, LinkView, Origin, ProgramSpec, ProgramView
 
 VERSION = 1

@@ -1,7 +1,8 @@
-"""Rows and columns of text."""
+"""Rows and columns of text, and what stands in them."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 
 from bpfman_core.text import plain
@@ -37,3 +38,8 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def column(words: Iterable[object]) -> str:
     """One word a line, or `None`."""
     return "\n".join(plain(str(word)) for word in words) or "None"
+
+
+def timestamp(seconds: float) -> str:
+    """Local time, as `2023-07-17T17:48:10-0400`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))

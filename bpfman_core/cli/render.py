@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 
 import click
 
-from bpfman_core.cli.layout import block, column, table
+from bpfman_core.cli.layout import block, column, table, timestamp
 from bpfman_core.errors import InvalidRequest
 from bpfman_core.model import (
     ChainView,
@@ -223,8 +222,3 @@ def _attached(view: LinkView) -> str:
 
 def _truth(value: bool) -> str:
     return "true" if value else "false"
-
-
-def timestamp(seconds: float) -> str:
-    """Local time, as `2023-07-17T17:48:10-0400`."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import click
 
 from bpfman_core.cli.document import VERSION
-from bpfman_core.cli.layout import block, column, table
-from bpfman_core.cli.render import as_json, timestamp
+from bpfman_core.cli.layout import block, column, table, timestamp
+from bpfman_core.cli.render import as_json
 from bpfman_core.image.build import NewImage
 from bpfman_core.image.bytecode import functions_of, maps_of
 from bpfman_core.image.cache import PULLED, VERDICT, Cache

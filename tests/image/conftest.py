@@ -12,7 +12,7 @@ from bpfman_core.config import load_config
 from bpfman_core.errors import Unsupported
 from bpfman_core.image.build import Built, NewImage, assemble
 from bpfman_core.image.cache import Cache
-from bpfman_core.image.manifest import host_platform
+from bpfman_core.image.manifest import host_platform, resolve
 from bpfman_core.image.places import open_repository
 from bpfman_core.image.push import push
 from bpfman_core.image.reference import Reference
@@ -101,6 +101,18 @@ def built(bpf_object) -> Callable[..., Built]:
         )
 
     return made
+
+
+@pytest.fixture
+def good(built):
+    """An image that all is well with."""
+    return built()
+
+
+@pytest.fixture
+def layer(good):
+    """The packed layer of the good image."""
+    return good.blobs[resolve(good.top, lambda one, _: good.blobs[one.digest]).layers[0].digest]
 
 
 @pytest.fixture

@@ -46,11 +46,6 @@ class Gate:
 
 
 @pytest.fixture
-def good(built):
-    return built()
-
-
-@pytest.fixture
 def registry(bpfman, good):
     """One that holds the good image, and takes whatever is pushed."""
     with hostile_registry() as found:

@@ -139,11 +139,6 @@ def mirror(good):
         yield found
 
 
-@pytest.fixture
-def good(built):
-    return built()
-
-
 def mirrored(*mirrors) -> str:
     hosts = ", ".join(f'"{mirror.host}"' for mirror in mirrors)
     return f'[registries."{REGISTRY}"]\nmirrors = [{hosts}]\n'

@@ -19,17 +19,6 @@ from tests.image.hostile import (
 
 
 @pytest.fixture
-def good(built):
-    return built()
-
-
-@pytest.fixture
-def layer(good):
-    """The packed layer of the good image."""
-    return good.blobs[resolve(good.top, lambda one, _: good.blobs[one.digest]).layers[0].digest]
-
-
-@pytest.fixture
 def hostile(good):
     with hostile_registry() as found:
         found.hold(good)

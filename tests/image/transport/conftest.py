@@ -6,7 +6,6 @@ import pytest
 
 from bpfman_core.api import ImageSource
 from bpfman_core.image.descriptor import LAYER, Descriptor
-from bpfman_core.image.manifest import resolve
 from bpfman_core.image.source import find
 from bpfman_core.model import PullPolicy
 from tests.image.hostile import (
@@ -52,17 +51,6 @@ def secure(authorities):
     """A registry with TLS."""
     with started(authorities.parents[1]) as found:
         yield found
-
-
-@pytest.fixture
-def good(built):
-    return built()
-
-
-@pytest.fixture
-def layer(good):
-    """The packed layer of the good image."""
-    return good.blobs[resolve(good.top, lambda one, _: good.blobs[one.digest]).layers[0].digest]
 
 
 @pytest.fixture
