@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bpfman_core.text import plain
+from bpfman_core.text import one_line
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
@@ -83,8 +83,7 @@ class _Plain(logging.Formatter):
     """A line that begins as those of errors do."""
 
     def format(self, record: logging.LogRecord) -> str:
-        message = " ".join(plain(record.getMessage()).split())
-        return f"bpfman: {record.levelname.lower()}: {message}"
+        return f"bpfman: {record.levelname.lower()}: {one_line(record.getMessage())}"
 
 
 class _Late(logging.Formatter):

@@ -6,14 +6,14 @@ import click
 
 from bpfman_core.errors import BpfmanError, VerifierRejected
 from bpfman_core.paths import Paths
-from bpfman_core.text import plain
+from bpfman_core.text import one_line
 
 _TAIL = 20  # lines
 
 
 def say(text: str) -> None:
     """One line on stderr."""
-    click.echo(f"bpfman: {' '.join(plain(text).split())}", err=True)
+    click.echo(f"bpfman: {one_line(text)}", err=True)
 
 
 def about(error: BpfmanError, paths: Paths) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -134,8 +133,8 @@ def push(
     if url.startswith(LAYOUT):
         if destination is None:
             raise click.UsageError("name the destination too")
-        repository, top = open_layout(url)
-        read: Read = repository.read
+        found = open_layout(url)
+        top, read = found.top, found.repository.read
     else:
         cache = Cache(settings(context).cache)
         top, read = cache.get(Reference.parse(url)), cache.read
@@ -167,13 +166,15 @@ def generate_build_args(context: click.Context, /, **values: Any) -> None:
     With several objects they are for Containerfile.bytecode.multi.arch. The directory that you are
     in is to be the context of the build.
     """
+    from bpfman_core.image.descriptor import compact
+
     found = _contents(context, values)
     for architecture, path in found.paths.items():
         end = _ENDS[BYTE_ORDERS.get(architecture, sys.byteorder)]
         name = "BYTECODE_FILE" if found.alone else f"BC_{architecture}_{end}".upper()
         click.echo(f"{name}={_within_context(path)}")
     for name, table in (("PROGRAMS", found.programs), ("MAPS", found.maps)):
-        click.echo(f"{name}={json.dumps(table, separators=(',', ':'))}")
+        click.echo(f"{name}={compact(table).decode()}")
 
 
 def _within_context(path: Path) -> Path:

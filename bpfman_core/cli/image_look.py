@@ -32,13 +32,13 @@ def inspect(
     For each platform its programs, its maps and the digests of its layers.
     """
     from bpfman_core.cli import render_images
-    from bpfman_core.image.locate import locate
+    from bpfman_core.image.locate import locate, manifests
 
     policy = PullPolicy(pull_policy)
     with shown(f"Looking at {url}"):
         found = locate(url, settings(context), credentials(registry_auth), policy)
-        manifests = list(found.manifests())
-    render_images.contents(url, found, manifests, output)
+        platforms = list(manifests(found))
+    render_images.contents(url, found, platforms, output)
 
 
 @click.command()

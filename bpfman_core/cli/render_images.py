@@ -13,8 +13,8 @@ from bpfman_core.image.build import NewImage
 from bpfman_core.image.bytecode import functions_of, maps_of
 from bpfman_core.image.cache import PULLED, VERDICT, Cache
 from bpfman_core.image.layout import REFERENCE
-from bpfman_core.image.locate import Located
 from bpfman_core.image.manifest import Manifest
+from bpfman_core.image.repository import Located
 
 _SHORT = 19  # characters of a digest in a table: sha256: and twelve
 

@@ -27,6 +27,7 @@ from bpfman_core.image.descriptor import (
 )
 from bpfman_core.image.layout import REFERENCE, Layout, reference_of
 from bpfman_core.image.reference import Reference
+from bpfman_core.image.repository import Located
 
 _ABOUT = re.compile("sha256-([0-9a-f]{64})")
 """How the tags begin of what is about an image: `repository.signature_tag`, `fallback_tag`."""
@@ -77,6 +78,13 @@ class Cache(Layout):
                 else entry
                 for entry in self._rows()
             )
+
+    def locate(self, reference: Reference) -> Located | None:
+        """An image with its repository. Raises what `find` does."""
+        top = self.find(reference)
+        if top is None:
+            return None
+        return Located(top, f"cache:{self.directory}", self.repository(reference))
 
     def get(self, reference: Reference) -> Descriptor:
         """The entry of an image. Raises NotFound, InvalidObject."""

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from bpfman_core.errors import BpfmanError, Conflict, InvalidObject, InvalidRequest
 from bpfman_core.image.descriptor import DOCUMENT_LIMIT, Descriptor, document
-from bpfman_core.image.manifest import descriptors
 from bpfman_core.image.reference import Reference, is_digest
-from bpfman_core.image.repository import fallback_tag
+from bpfman_core.image.repository import referrers_by_tag
 
 _DAMAGE = (errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
 
@@ -130,10 +129,7 @@ class LayoutRepository:
 
     def referrers(self, digest: str) -> tuple[Descriptor, ...]:
         """See `Repository.referrers`."""
-        index = self.resolve(fallback_tag(digest))
-        if index is None:
-            return ()
-        return descriptors(document(self.read(index, DOCUMENT_LIMIT)), "manifests")
+        return referrers_by_tag(self, digest)
 
 
 def _bytes_of(path: Path, limit: int) -> bytes:

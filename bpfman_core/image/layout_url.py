@@ -6,15 +6,15 @@ import os
 from pathlib import Path
 
 from bpfman_core.errors import InvalidRequest, NotFound
-from bpfman_core.image.descriptor import Descriptor
-from bpfman_core.image.layout import REFERENCE, Layout, LayoutRepository
+from bpfman_core.image.layout import REFERENCE, Layout
 from bpfman_core.image.reference import is_digest
+from bpfman_core.image.repository import Located
 
 LAYOUT = "oci:"
 """How such a URL begins."""
 
 
-def open_layout(url: str) -> tuple[LayoutRepository, Descriptor]:
+def open_layout(url: str) -> Located:
     """The image of a layout that a URL stands for; without name and digest, the only one.
 
     Raises InvalidRequest, NotFound, InvalidObject.
@@ -39,7 +39,7 @@ def open_layout(url: str) -> tuple[LayoutRepository, Descriptor]:
         held = ", ".join(entry.annotations.get(REFERENCE, entry.digest) for entry in entries)
         what = f"no image {wanted}" if wanted else "several images" if entries else "no image"
         raise NotFound(f"{path} holds {what}", hint=f"it holds: {held or 'none'}")
-    return repository, found
+    return Located(found, f"layout:{layout.directory}", repository)
 
 
 def _is_layout(path: str) -> bool:

@@ -4,41 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from bpfman_core.errors import BpfmanError, InvalidObject, NotFound, Unreachable
 from bpfman_core.image import seed
 from bpfman_core.image.cache import Cache
-from bpfman_core.image.descriptor import DOCUMENT_LIMIT, INDEXES, Descriptor, document
+from bpfman_core.image.descriptor import DOCUMENT_LIMIT, INDEXES, document
 from bpfman_core.image.layout_url import LAYOUT, open_layout
 from bpfman_core.image.manifest import Manifest, descriptors, read_manifest
 from bpfman_core.image.places import Found, Search
 from bpfman_core.image.reference import Reference
 from bpfman_core.image.remote.credentials import Credentials
-from bpfman_core.image.repository import Repository
+from bpfman_core.image.repository import Located
 from bpfman_core.image.settings import ImageSettings
 from bpfman_core.image.signing import check
 from bpfman_core.model import PullPolicy
 
 
-@dataclass(frozen=True)
-class Located:
-    """An image, where it was found, and the repository that its documents are read from."""
-
-    top: Descriptor
-    source: str
-    repository: Repository
-
-    def manifests(self) -> Iterator[tuple[str, Manifest]]:
-        """What there is for each platform; in a cache that may be less than the image has."""
-        if self.top.media_type not in INDEXES:
-            manifest = read_manifest(self.top, self.repository.read)
-            yield manifest.platform, manifest
-            return
-        index = document(self.repository.read(self.top, DOCUMENT_LIMIT))
-        for child in descriptors(index, "manifests"):
-            with suppress(InvalidObject):
-                yield child.platform, read_manifest(child, self.repository.read)
+def manifests(image: Located) -> Iterator[tuple[str, Manifest]]:
+    """What there is for each platform; in a cache that may be less than the image has."""
+    top, read = image.top, image.repository.read
+    if top.media_type not in INDEXES:
+        manifest = read_manifest(top, read)
+        yield manifest.platform, manifest
+        return
+    for child in descriptors(document(read(top, DOCUMENT_LIMIT)), "manifests"):
+        with suppress(InvalidObject):
+            yield child.platform, read_manifest(child, read)
 
 
 def locate(
@@ -49,23 +40,24 @@ def locate(
     It is judged by nobody.
     """
     if url.startswith(LAYOUT):
-        return _of_layout(url)
+        return open_layout(url)
     search = Search(Reference.parse(url), credentials, settings)
     if policy is PullPolicy.ALWAYS:
-        return search.nearest(_at)
-    cached = _cached(search)
-    if cached is not None:
-        return cached
+        return search.nearest(_itself)
+    with suppress(BpfmanError):
+        cached = Cache(settings.cache).locate(search.reference)
+        if cached is not None:
+            return cached
     unreachable: Unreachable | None = None
     if policy is not PullPolicy.NEVER:
         try:
-            return search.nearest(_at)
+            return search.nearest(_itself)
         except Unreachable as error:
             unreachable = error
     seeded = seed.find(search.reference, settings, unreachable)
     if seeded is None:
         raise unreachable or NotFound(f"{search.reference} is not here")
-    return Located(seeded.top, seeded.source, seeded.repository)
+    return seeded
 
 
 def verify(url: str, settings: ImageSettings, credentials: Credentials | None) -> tuple[str, str]:
@@ -75,7 +67,7 @@ def verify(url: str, settings: ImageSettings, credentials: Credentials | None) -
     Untrusted where nobody of them has signed it, and what `source.find` does.
     """
     if url.startswith(LAYOUT):
-        here = _of_layout(url)
+        here = open_layout(url)
         by = check.verify([here.repository], here.top.digest, settings.signing)
         return here.top.digest, by
 
@@ -86,19 +78,5 @@ def verify(url: str, settings: ImageSettings, credentials: Credentials | None) -
     return Search(Reference.parse(url), credentials, settings).nearest(attempt)
 
 
-def _of_layout(url: str) -> Located:
-    repository, top = open_layout(url)
-    return Located(top, f"layout:{repository.layout.directory}", repository)
-
-
-def _cached(search: Search) -> Located | None:
-    cache = Cache(search.settings.cache)
-    with suppress(BpfmanError):
-        top = cache.find(search.reference)
-        if top is not None:
-            return Located(top, f"cache:{cache.directory}", cache.repository(search.reference))
-    return None
-
-
-def _at(found: Found) -> Located:
-    return Located(found.top, found.source, found.repository)
+def _itself(found: Found) -> Located:
+    return found

@@ -15,11 +15,10 @@ from bpfman_core.errors import (
     Unreachable,
     Untrusted,
 )
-from bpfman_core.image.descriptor import Descriptor
 from bpfman_core.image.reference import Reference
 from bpfman_core.image.remote.credentials import Credentials, find
 from bpfman_core.image.remote.reach import check_reachable
-from bpfman_core.image.repository import Repository
+from bpfman_core.image.repository import Located, Repository
 from bpfman_core.image.settings import ImageSettings
 
 if TYPE_CHECKING:
@@ -34,18 +33,11 @@ _FAULTS = (RegistryError, NotFound, Denied, InvalidObject, Untrusted)
 
 
 @dataclass(frozen=True)
-class Found:
+class Found(Located):
     """An image at a place: `place` names where it really is."""
 
     search: Search
     place: Reference
-    repository: Repository
-    top: Descriptor
-
-    @property
-    def source(self) -> str:
-        """Where it is, in a word."""
-        return f"registry:{self.place.registry}"
 
     def signed_at(self) -> Iterator[Repository]:
         """Where its signatures may be; a mirror may lack those that the registry has."""
@@ -99,7 +91,7 @@ class Search:
                 f"{place.registry} has no image {self.reference}",
                 hint="is its name right, and its tag?",
             )
-        return Found(self, place, repository, top)
+        return Found(top, f"registry:{place.registry}", repository, self, place)
 
 
 def open_repository(

@@ -12,7 +12,7 @@ from bpfman_core.image.cache import POLICY, VERDICT, Cache
 from bpfman_core.image.descriptor import INDEX, LAYER_LIMIT, Descriptor, index_of
 from bpfman_core.image.manifest import resolve
 from bpfman_core.image.places import Found, Search
-from bpfman_core.image.repository import Repository, fallback_tag
+from bpfman_core.image.repository import Located, Repository, fallback_tag
 from bpfman_core.image.signing import check
 
 _log = logging.getLogger(__name__)
@@ -57,11 +57,12 @@ class Recorder:
         return found
 
 
-def take(repository: Repository, top: Descriptor, source: str, verdict: str) -> FetchedImage:
-    """Read the image for this host that `top` stands for."""
-    manifest = resolve(top, repository.read)
-    layers = tuple(repository.read(layer, LAYER_LIMIT) for layer in manifest.layers)
-    return FetchedImage(top.digest, source, manifest.labels, layers, verdict)
+def take(image: Located, verdict: str) -> FetchedImage:
+    """Read what an image has for this host."""
+    read = image.repository.read
+    manifest = resolve(image.top, read)
+    layers = tuple(read(layer, LAYER_LIMIT) for layer in manifest.layers)
+    return FetchedImage(image.top.digest, image.source, manifest.labels, layers, verdict)
 
 
 def pull(search: Search, *, must_keep: bool) -> FetchedImage:
@@ -99,7 +100,7 @@ def _take_from(found: Found) -> _Taken:
     recorder = Recorder(found.repository, Cache(settings.cache))
     fingerprint = settings.signing.fingerprint()
     verdict = check.verdict(_signed_at(found, recorder), found.top.digest, settings.signing)
-    image = take(recorder, found.top, found.source, verdict)
+    image = take(replace(found, repository=recorder), verdict)
     return _Taken(image, found.top, recorder, notes(fingerprint, verdict))
 
 

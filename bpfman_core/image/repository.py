@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from bpfman_core.image.descriptor import Descriptor
+from bpfman_core.image.descriptor import DOCUMENT_LIMIT, Descriptor, document
+from bpfman_core.image.manifest import descriptors
 
 
 class Repository(Protocol):
@@ -25,6 +27,27 @@ class Repository(Protocol):
     def referrers(self, digest: str) -> tuple[Descriptor, ...]:
         """The manifests that say they are about the one of this digest."""
         ...
+
+
+@dataclass(frozen=True)
+class Located:
+    """An image where it was found.
+
+    `top` is what its name stands for, `source` says in a word where that is, and `repository` gives
+    its documents.
+    """
+
+    top: Descriptor
+    source: str
+    repository: Repository
+
+
+def referrers_by_tag(repository: Repository, digest: str) -> tuple[Descriptor, ...]:
+    """What `Repository.referrers` gives where there is no list but that under `fallback_tag`."""
+    index = repository.resolve(fallback_tag(digest))
+    if index is None:
+        return ()
+    return descriptors(document(repository.read(index, DOCUMENT_LIMIT)), "manifests")
 
 
 def signature_tag(digest: str) -> str:

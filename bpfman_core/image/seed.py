@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from bpfman_core.errors import BpfmanError
-from bpfman_core.image.descriptor import Descriptor
-from bpfman_core.image.layout import Layout, LayoutRepository
+from bpfman_core.image.layout import Layout
 from bpfman_core.image.reference import Reference
+from bpfman_core.image.repository import Located
 from bpfman_core.image.settings import ImageSettings
 
 _log = logging.getLogger(__name__)
@@ -18,22 +17,9 @@ _log = logging.getLogger(__name__)
 _SHIPPED = Path(__file__).with_name("seeds")
 
 
-@dataclass(frozen=True)
-class Seed:
-    """An image of a seed."""
-
-    top: Descriptor
-    repository: LayoutRepository
-
-    @property
-    def source(self) -> str:
-        """Where it is, in a word."""
-        return f"seed:{self.repository.layout.directory}"
-
-
 def find(
     reference: Reference, settings: ImageSettings, unreachable: BpfmanError | None
-) -> Seed | None:
+) -> Located | None:
     """The first seed that has the image; one that is damaged has none.
 
     That it stands in for a registry that is `unreachable` is a warning, unless that was asked for.
@@ -51,7 +37,7 @@ def find(
                 unreachable or "no registry is asked",
                 *(reference, layout.directory, top.digest),
             )
-            return Seed(top, layout.repository(reference))
+            return Located(top, f"seed:{layout.directory}", layout.repository(reference))
     return None
 
 

@@ -19,12 +19,11 @@ from bpfman_core.errors import BpfmanError, InvalidRequest, NotFound, Unreachabl
 from bpfman_core.image import pull, seed
 from bpfman_core.image.bytecode import Bytecode, FetchedImage, extract
 from bpfman_core.image.cache import POLICY, VERDICT, Cache
-from bpfman_core.image.descriptor import Descriptor
 from bpfman_core.image.layout_url import LAYOUT, open_layout
 from bpfman_core.image.places import Search
 from bpfman_core.image.reference import Reference
 from bpfman_core.image.remote.credentials import Credentials
-from bpfman_core.image.repository import Repository
+from bpfman_core.image.repository import Located
 from bpfman_core.image.settings import ImageSettings
 from bpfman_core.image.signing import check
 from bpfman_core.image.signing.policy import SigningPolicy
@@ -40,9 +39,7 @@ def find(image: ImageSource, settings: ImageSettings, *, must_keep: bool = False
     Untrusted for one that the signing policy refuses, RegistryError, Denied.
     """
     if image.url.startswith(LAYOUT):
-        repository, top = open_layout(image.url)
-        source = f"layout:{repository.layout.directory}"
-        return extract(_judged(repository, top, source, settings.signing))
+        return extract(_judged(open_layout(image.url), settings.signing))
     search = Search(Reference.parse(image.url), _credentials(image), settings)
     if image.pull_policy is PullPolicy.ALWAYS:
         return extract(pull.pull(search, must_keep=must_keep))
@@ -66,15 +63,13 @@ def _nearest(search: Search, policy: PullPolicy, must_keep: bool) -> FetchedImag
             unreachable = error
     seeded = None if refused else seed.find(search.reference, search.settings, unreachable)
     if seeded is not None:
-        return _judged(seeded.repository, seeded.top, seeded.source, search.settings.signing)
+        return _judged(seeded, search.settings.signing)
     raise refused or _missing(search.reference, unreachable, search.settings)
 
 
-def _judged(
-    repository: Repository, top: Descriptor, source: str, policy: SigningPolicy
-) -> FetchedImage:
+def _judged(image: Located, policy: SigningPolicy) -> FetchedImage:
     policy.fingerprint()  # a key that cannot be read is an error, needed or not
-    return pull.take(repository, top, source, check.verdict([repository], top.digest, policy))
+    return pull.take(image, check.verdict([image.repository], image.top.digest, policy))
 
 
 def _missing(
@@ -107,11 +102,10 @@ def _cached(reference: Reference, settings: ImageSettings) -> FetchedImage | Non
     """
     cache = Cache(settings.cache)
     try:
-        top = cache.find(reference)
-        if top is None:
+        image = cache.locate(reference)
+        if image is None:
             return None
-        verdict = _verdict_of(cache, reference, top, settings.signing)
-        return pull.take(cache.repository(reference), top, f"cache:{cache.directory}", verdict)
+        return pull.take(image, _verdict_of(cache, reference, image, settings.signing))
     except BpfmanError as error:
         if isinstance(error, Untrusted) or type(error) is InvalidRequest:  # the policy's own
             raise
@@ -119,9 +113,9 @@ def _cached(reference: Reference, settings: ImageSettings) -> FetchedImage | Non
         return None
 
 
-def _verdict_of(cache: Cache, reference: Reference, top: Descriptor, policy: SigningPolicy) -> str:
+def _verdict_of(cache: Cache, reference: Reference, image: Located, policy: SigningPolicy) -> str:
     """What was said of it before, if the policy is still the same; else it is judged again."""
-    notes = top.annotations
+    notes = image.top.annotations
     before = notes.get(VERDICT, check.NOT_CHECKED)
     if not policy.enabled:
         return check.NOT_CHECKED
@@ -130,7 +124,7 @@ def _verdict_of(cache: Cache, reference: Reference, top: Descriptor, policy: Sig
         return before
     if before == check.NOT_CHECKED:
         raise Untrusted(f"{reference} was pulled without looking for signatures")
-    verdict = check.verdict([cache.repository(reference)], top.digest, policy)
+    verdict = check.verdict([image.repository], image.top.digest, policy)
     with suppress(BpfmanError):  # a note only
-        cache.note(top, pull.notes(fingerprint, verdict))
+        cache.note(image.top, pull.notes(fingerprint, verdict))
     return verdict

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import requests
 from oras import container
 
-from bpfman_core.errors import InvalidObject, RegistryError
+from bpfman_core.errors import InvalidObject
 from bpfman_core.image.descriptor import (
     DOCUMENT_LIMIT,
     INDEX,
@@ -23,8 +23,7 @@ from bpfman_core.image.remote.answers import BrokenBody
 from bpfman_core.image.remote.credentials import Credentials
 from bpfman_core.image.remote.exchange import ATTEMPTS
 from bpfman_core.image.remote.transport import Transport
-from bpfman_core.image.remote.urls import follow
-from bpfman_core.image.repository import fallback_tag
+from bpfman_core.image.repository import referrers_by_tag
 from bpfman_core.image.settings import Endpoint
 
 _NO_API = (400, 404, 405, 406)
@@ -93,11 +92,7 @@ class RegistryRepository:
         """See `Repository.referrers`. A registry may lack the API, which shows in several ways."""
         what = f"referrers of {digest}"
         found = self._listed(f"/v2/{self._urls.api_prefix}/referrers/{digest}", what)
-        if found is None:
-            index = self.resolve(fallback_tag(digest))
-            data = b"" if index is None else self.read(index, DOCUMENT_LIMIT)
-            found = descriptors(document(data), "manifests") if data else ()
-        return found
+        return referrers_by_tag(self, digest) if found is None else found
 
     def _listed(self, path: str, what: str) -> tuple[Descriptor, ...] | None:
         """All pages of a list; None where there is no such list."""
@@ -183,10 +178,7 @@ class RegistryRepository:
         if begun.status_code != 202 or "Location" not in begun.headers:
             raise self._transport.refusal(begun, f"an upload to {self._name}")
         begun.close()
-        try:
-            place = follow(begun.url, begun.headers["Location"])
-        except ValueError as error:
-            raise RegistryError(f"{self._endpoint.registry} sends us to {error}") from None
+        place = self._transport.follow(str(begun.url), begun.headers["Location"])
         place += f"{'&' if '?' in place else '?'}digest={descriptor.digest}"
         kind = {"Content-Type": "application/octet-stream"}
         done = self._transport.do_request(place, "PUT", data=data, headers=kind)

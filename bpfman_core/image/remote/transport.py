@@ -65,11 +65,7 @@ class Transport(oras.provider.Registry):  # type: ignore[misc] # oras has no typ
         Raises Unreachable, RegistryError, Denied.
         """
         request = Request(method, url, data, headers or {})
-        try:
-            ours = self._is_ours(follow(self._endpoint.url, url))
-        except ValueError as error:
-            raise RegistryError(f"{self._endpoint.registry} sends us to {error}") from None
-        if not ours:
+        if not self._is_ours(self.follow(self._endpoint.url, url)):
             return self._exchange.ask(request, None)
         answer = self._exchange.ask(request, self._authorization)
         if answer.status_code == 401 and self._is_ours(answer.url) and self._authenticate(answer):
@@ -90,12 +86,16 @@ class Transport(oras.provider.Registry):  # type: ignore[misc] # oras has no typ
         _, _, pair = self._known.basic().partition(" ")
         return tuple(filter(None, (pair, token, self._known.password)))
 
-    def next_page(self, url: str, link: str) -> str:
-        """Where the `link` on a page at `url` leads. Raises RegistryError if that is elsewhere."""
+    def follow(self, url: str, location: str) -> str:
+        """See `urls.follow`; what is wrong with it is the registry's error."""
         try:
-            there = follow(url, link)
+            return follow(url, location)
         except ValueError as error:
             raise RegistryError(f"{self._endpoint.registry} sends us to {error}") from None
+
+    def next_page(self, url: str, link: str) -> str:
+        """Where the `link` on a page at `url` leads. Raises RegistryError if that is elsewhere."""
+        there = self.follow(url, link)
         if self._is_ours(there):
             return there
         raise RegistryError(f"{self._endpoint.registry} sends us to {origin(there)}, another host")
