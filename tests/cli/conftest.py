@@ -92,6 +92,13 @@ class Shell:
     def ids(self) -> list[int]:
         return [int(line) for line in self("list", "--quiet").split()]
 
+    def unload_all(self) -> None:
+        """Unload what is left; then nothing of ours may be pinned."""
+        ids = self.ids()
+        if ids:
+            self("unload", *ids)
+        assert pinned(self.paths) == []
+
     def delivered(self, packets: int = 10) -> None:
         with self.veth.near.listen() as behind:
             self.veth.far.send(packets)
@@ -147,10 +154,7 @@ def bpfman(bpfman_paths: Paths, veth: Veth, bpf_object) -> Iterator[Shell]:
     shell = Shell(bpfman_paths, veth, bpf_object)
     bpfman_paths.config.write_text("[images]\noffline = true\n")
     yield shell
-    ids = shell.ids()
-    if ids:
-        shell("unload", *ids)
-    assert pinned(bpfman_paths) == []
+    shell.unload_all()
 
 
 @pytest.fixture(params=["in process", "service"])

@@ -19,7 +19,6 @@ from bpfman_core.image.reference import Reference
 from bpfman_core.image.remote.credentials import Credentials
 from bpfman_core.image.settings import ImageSettings
 from bpfman_core.image.tables import image_settings
-from bpfman_core.testing.agreement import pinned
 from tests.image.outside import Outside
 from tests.image.registries import KINDS, PASSWORD, USER, Registry, running
 from tests.image.signers import Signed
@@ -44,10 +43,7 @@ def bpfman(bpfman_paths, veth, bpf_object) -> Iterator[Outside]:
     shell = Outside(bpfman_paths, veth, bpf_object)
     shell.configure()
     yield shell
-    ids = shell.ids()
-    if ids:
-        shell("unload", *ids)
-    assert pinned(bpfman_paths) == []
+    shell.unload_all()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import struct
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from bpfman_core.kernel import maps, pins
 from bpfman_core.rpc.probe import available
@@ -51,3 +52,15 @@ class Outside(Shell):
 
     def configure(self, *texts: str) -> None:
         self.paths.config.write_text("[images]\nseeds = []\n" + "\n".join(texts))
+
+
+def compiled(directory: Path, target: str, section: str = ".text") -> Path:
+    """An object with the program `pass`, for a byte order and in a section."""
+    made = directory / f"{target}.o"
+    command = ["clang", "-target", target, "-O2", "-c", "-o", made, "-x", "c", "-"]
+    source = f"""
+        char text[] __attribute__((section("license"))) = "GPL";
+        __attribute__((section("{section}"))) int pass(void *packet) {{ return 2; }}
+    """
+    subprocess.run(list(map(str, command)), input=source.encode(), check=True)
+    return made

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from bpfman_core.image.build import Built
 from bpfman_core.image.cache import Cache
-from bpfman_core.image.descriptor import CONFIG, INDEX, MANIFEST, Descriptor, index_of
+from bpfman_core.image.descriptor import CONFIG, INDEX, MANIFEST, Descriptor, compact, index_of
 from bpfman_core.image.reference import Reference
 from bpfman_core.image.signing import bundle, simple
 
@@ -73,10 +73,6 @@ class Key:
 
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def compact(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def payload(digest: str, kind: str = "cosign container image signature") -> bytes:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from bpfman_core.image.build import NewImage, assemble
-from tests.cli.conftest import BPFMAN
 from tests.image.hostile import forged, tar_layer
+from tests.image.outside import compiled
 from tests.image.registries import Registry, free_port
 from tests.image.signers import KEYS
 
@@ -23,18 +23,6 @@ def registry(request, registries, bpfman) -> Registry:
     found = registries(request.param)
     bpfman.configure(found.config)
     return found
-
-
-def compiled(directory: Path, target: str, section: str = ".text") -> Path:
-    """An object with the program `pass`, for a byte order and in a section."""
-    made = directory / f"{target}.o"
-    command = ["clang", "-target", target, "-O2", "-c", "-o", made, "-x", "c", "-"]
-    source = f"""
-        char text[] __attribute__((section("license"))) = "GPL";
-        __attribute__((section("{section}"))) int pass(void *packet) {{ return 2; }}
-    """
-    subprocess.run(list(map(str, command)), input=source.encode(), check=True)
-    return made
 
 
 def auth(registry: Registry) -> Sequence[str]:
@@ -271,17 +259,8 @@ def test_a_service_uses_the_callers_credentials(bpfman, registries, nobody_at_ho
     url = registry.reference("team/served:1")
     path = bpfman.compiled("examples/xdp_pass")
     bpfman("image", "build", "--tag", url, "-b", path, "--push", *auth(registry))
-    environment = ["env", f"HOME={bpfman.paths.runtime}"]
-    log = bpfman.paths.runtime.parent / "log"
-    command = [*environment, "RUST_LOG=debug", BPFMAN, "system", "service", "--timeout=0"]
-    with (
-        open(log, "wb") as stderr,
-        subprocess.Popen(list(map(str, command)), stderr=stderr) as process,
-    ):
-        from bpfman_core.rpc.probe import available
-        from bpfman_core.testing.waiting import wait_until
-
-        wait_until(lambda: available(bpfman.paths.socket), "it listens", timeout=20)
+    elsewhere = {**os.environ, "HOME": str(bpfman.paths.runtime), "RUST_LOG": "debug"}
+    with bpfman.service(env=elsewhere) as process:
         assert "wants credentials" in bpfman.fails("image", "pull", url)
         stored = nobody_at_home / ".docker/config.json"
         stored.parent.mkdir()
@@ -290,9 +269,8 @@ def test_a_service_uses_the_callers_credentials(bpfman, registries, nobody_at_ho
         loaded = bpfman.json("load", "image", "-i", url, *bpfman.xdp())
         assert loaded["bpfman"]["origin"]["source"].startswith("cache:")
         bpfman("unload", loaded["kernel"]["id"])
-        process.terminate()
-        assert process.wait(20) == 0
-    for text in (log.read_text(), bpfman.paths.database.read_bytes().decode(errors="ignore")):
+        bpfman.stop(process)
+    for text in (bpfman.said, bpfman.paths.database.read_bytes().decode(errors="ignore")):
         assert "s3cret" not in text
         assert registry.secret not in text
 

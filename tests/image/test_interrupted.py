@@ -14,8 +14,8 @@ from contextlib import contextmanager
 import pytest
 
 from bpfman_core.image.cache import Cache
-from bpfman_core.image.descriptor import Descriptor
-from bpfman_core.image.manifest import resolve
+from bpfman_core.image.descriptor import Descriptor, document
+from bpfman_core.image.manifest import descriptors, resolve
 from bpfman_core.image.reference import Reference
 from bpfman_core.testing.waiting import wait_until
 from tests.cli.conftest import BPFMAN
@@ -142,9 +142,6 @@ def test_in_the_middle_of_a_push(bpfman, registry, cache) -> None:
 
 
 def _manifests(cache: Cache, top: Descriptor) -> tuple[Descriptor, ...]:
-    from bpfman_core.image.descriptor import document
-    from bpfman_core.image.manifest import descriptors
-
     return descriptors(document(cache.read(top, 1 << 20)), "manifests")
 
 

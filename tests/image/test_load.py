@@ -13,6 +13,7 @@ import pytest
 
 from bpfman_core.testing.agreement import pinned
 from tests.image.hostile import forged, tar_layer
+from tests.image.outside import compiled
 from tests.image.signers import STRICT, Key, Signed, keys
 
 pytestmark = pytest.mark.kernel
@@ -32,9 +33,7 @@ def configured_for(request: pytest.FixtureRequest, bpfman) -> Callable:
             return
         with bpfman.service():
             yield
-            ids = bpfman.ids()
-            if ids:
-                bpfman("unload", *ids)
+            bpfman.unload_all()
 
     return made
 
@@ -143,22 +142,12 @@ def test_a_type_has_several_spellings(bpfman, image, word) -> None:
 # ---- objects
 
 
-def compiled(directory: Path, target: str) -> bytes:
-    made = directory / "made.o"
-    command = ["clang", "-target", target, "-O2", "-g", "-c", "-o", made, "-x", "c", "-"]
-    source = (
-        b'int pass(void *p) { return 2; } char l[] __attribute__((section("license"))) = "GPL";'
-    )
-    subprocess.run(command, input=source, check=True)
-    return made.read_bytes()
-
-
 @pytest.mark.parametrize(
     ("target", "reason"),
     [("bpfeb", "byte order"), ("x86_64", "for x86-64, not for BPF")],
 )
 def test_an_object_of_another_kind(refused, image, tmp_path, target, reason) -> None:
-    said = refused(image({}, compiled(tmp_path, target)))
+    said = refused(image({}, compiled(tmp_path, target).read_bytes()))
     assert reason in said
 
 

@@ -16,7 +16,7 @@ from bpfman_core.errors import (
     Untrusted,
 )
 from bpfman_core.image.build import write
-from bpfman_core.image.locate import locate, verify
+from bpfman_core.image.locate import locate, manifests, verify
 from bpfman_core.image.reference import Reference
 from bpfman_core.image.source import find
 from bpfman_core.model import PullPolicy
@@ -226,10 +226,10 @@ def test_a_cache_that_cannot_be_read(configured, mirror, cache, good):
 def test_an_image_of_several_platforms_that_is_here_in_part(tmp_path, configured):
     write(tmp_path / "layout", {"quay.io/x/y:1": replace(new_image(), maps={})})
     found = locate(f"oci:{tmp_path}/layout", configured(), None, IF_NOT_PRESENT)
-    assert [platform for platform, _ in found.manifests()] == ["linux/amd64", "linux/arm64"]
+    assert [platform for platform, _ in manifests(found)] == ["linux/amd64", "linux/arm64"]
     for blob in list((tmp_path / "layout/blobs/sha256").iterdir()):
         if b'"arm64"' in blob.read_bytes() and b"manifests" not in blob.read_bytes():
             blob.unlink()
-    assert [platform for platform, _ in found.manifests()] == ["linux/amd64"]
+    assert [platform for platform, _ in manifests(found)] == ["linux/amd64"]
     with pytest.raises(InvalidObject):
         found.repository.read(replace(found.top, size=found.top.size + 1), 1 << 20)

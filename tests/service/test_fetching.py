@@ -110,10 +110,7 @@ def bpfman(bpfman_paths, veth, bpf_object) -> Iterator[Shell]:
     shell = Shell(bpfman_paths, veth, bpf_object)
     bpfman_paths.config.write_text("")
     yield shell
-    ids = shell.ids()
-    if ids:
-        shell("unload", *ids)
-    assert pinned(bpfman_paths) == []
+    shell.unload_all()
 
 
 @pytest.fixture
